@@ -1,0 +1,1 @@
+"""Raw mail at rest: the claim check behind every message about mail."""

@@ -1,0 +1,1 @@
+"""Messages between services: the port, its adapters, and the loops around plain handlers."""

@@ -1,0 +1,1 @@
+"""Tenants and publishers: the configuration file, validated, and its secrets by reference."""

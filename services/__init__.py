@@ -1,0 +1,1 @@
+"""The deployable services. They never import each other."""
