@@ -33,7 +33,7 @@ class PoisonError(UndeliverError):
 
 
 class ConfigurationError(Exception):
-    """What the operator wrote is wrong: the text names file, line, field and remedy. Exit code 2."""
+    """What the operator wrote is wrong. Names file, line, field and remedy; exit code 2."""
 
 
 class StartError(Exception):

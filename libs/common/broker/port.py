@@ -1,6 +1,6 @@
 """What a service needs of a message broker.
 
-Two adapters stand behind it: Postgres (embedded) and RabbitMQ. Both pass `tests/contracts/broker.py`.
+Every adapter behind it passes `tests/contracts/broker.py`.
 """
 
 from collections.abc import Sequence
@@ -138,7 +138,9 @@ class DeadLettered:
 class DeadLetters(Protocol):
     """The messages given up on."""
 
-    async def waiting(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLettered]:
+    async def waiting(
+        self, queue: str | None = None, *, limit: int = 100
+    ) -> Sequence[DeadLettered]:
         """Return dead letters, oldest first; of one queue or of all."""
 
     async def replay(self, dead_letter_id: str) -> bool:

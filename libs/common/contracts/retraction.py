@@ -120,7 +120,8 @@ class CopySettled(Contract):
     was_read: bool | None = None
     #: 0 = the message itself, 1 = a reply to or forward of it, …
     depth: int = 0
-    #: Why the copy was taken for one: `message_id`, `conversation_index`, `in_reply_to`, `references`.
+    #: Why the copy was taken for one: `message_id`, `conversation_index`, `in_reply_to` or
+    #: `references`.
     matched_by: str | None = None
     automatic: bool
     settled_at: datetime

@@ -1,0 +1,1 @@
+"""Postgres for the services: pools, migrations, named statements, error translation, roles."""

@@ -1,0 +1,37 @@
+"""Where asyncpg's exceptions become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from libs.common.errors import TransientError
+
+#: The connection or the server is gone, or refuses work for now (SQLSTATE classes 08, 53, 57).
+_UNREACHABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+#: Two transactions met (SQLSTATE class 40, and locks not available).
+_CONFLICT = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise our own errors for a database that is unreachable or in conflict; let bugs through.
+
+    Raises:
+        TransientError: `database_unreachable` or `database_conflict`.
+    """
+    try:
+        yield
+    except _CONFLICT as error:
+        raise TransientError("database_conflict", type(error).__name__) from error
+    except _UNREACHABLE as error:
+        if isinstance(error, ValueError):  # asyncpg's way to refuse an argument: a bug of ours
+            raise
+        raise TransientError("database_unreachable", type(error).__name__) from error

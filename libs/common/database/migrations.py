@@ -1,0 +1,54 @@
+"""Numbered, forward-only migrations of a service's own schema."""
+
+import re
+from importlib.resources import files
+
+import asyncpg
+
+from libs.common.database.errors import translated
+
+_FILE = re.compile(r"^(\d{4})_\w+\.sql$")
+#: One migrator at a time in a database: any constant will do, but all must use the same.
+_LOCK = 7_205_759_403_792_793
+
+_TABLE = """
+create table if not exists migrations (
+    package text not null,
+    number integer not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    primary key (package, number)
+)
+"""
+
+
+async def migrate(pool: asyncpg.Pool, package: str) -> None:
+    """Apply the `NNNN_name.sql` files of a package that this schema has not had yet, in order.
+
+    All or nothing, and safe to run from several replicas at once.
+
+    Raises:
+        TransientError: `database_unreachable`.
+    """
+    with translated():
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute(_TABLE)
+            rows = await connection.fetch(
+                "select number from migrations where package = $1", package
+            )
+            applied = {row["number"] for row in rows}
+            for number, sql in _numbered(package):
+                if number not in applied:
+                    await connection.execute(sql)
+                    await connection.execute(
+                        "insert into migrations (package, number) values ($1, $2)", package, number
+                    )
+
+
+def _numbered(package: str) -> list[tuple[int, str]]:
+    found = []
+    for entry in files(package).iterdir():
+        match = _FILE.match(entry.name)
+        if match:
+            found.append((int(match.group(1)), entry.read_text(encoding="utf-8")))
+    return sorted(found)
