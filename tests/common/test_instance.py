@@ -1,0 +1,60 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from libs.common.errors import StartError
+from libs.common.instance import Instance, announce, cli_connection, running, withdraw
+
+HERE = Instance(os.getpid(), "postgresql://undeliver_cli@/undeliver?host=/run/u", 2525, 8080)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLI_POSTGRES_DSN", raising=False)
+
+
+def test_a_command_finds_the_running_instance_by_its_folder(tmp_path: Path) -> None:
+    announce(tmp_path, HERE)
+
+    assert cli_connection(tmp_path).postgres_dsn == HERE.cli_postgres_dsn
+
+
+def test_only_the_owner_may_read_where_the_instance_is(tmp_path: Path) -> None:
+    announce(tmp_path, HERE)
+
+    assert stat.S_IMODE((tmp_path / "instance.json").stat().st_mode) == 0o600
+
+
+def test_an_instance_that_died_without_a_word_is_not_found(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    announce(tmp_path, Instance(child, "postgresql:///", 1, 2))
+
+    assert running(tmp_path) is None
+    with pytest.raises(StartError, match="undeliver up --data"):
+        cli_connection(tmp_path)
+
+
+def test_a_withdrawn_instance_is_not_found(tmp_path: Path) -> None:
+    announce(tmp_path, HERE)
+    withdraw(tmp_path)
+
+    assert running(tmp_path) is None
+
+
+def test_the_environment_names_the_server_when_no_folder_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLI_POSTGRES_DSN", "postgresql://undeliver_cli@db/undeliver")
+
+    assert cli_connection().postgres_dsn == "postgresql://undeliver_cli@db/undeliver"
+
+
+def test_a_damaged_file_is_no_instance(tmp_path: Path) -> None:
+    (tmp_path / "instance.json").write_text("{")
+
+    assert running(tmp_path) is None
