@@ -1,0 +1,1 @@
+"""Real servers for the tests: found, or started in private; one module each."""
