@@ -1,0 +1,1 @@
+"""The demonstration: a tenant, its mail, and undeliver at work on it."""

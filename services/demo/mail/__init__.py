@@ -1,0 +1,1 @@
+"""Mail written for the demonstration: example domains, nobody's real words."""
