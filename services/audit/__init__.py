@@ -1,0 +1,1 @@
+"""The record: every message on the exchange, once, append-only and hash-chained."""

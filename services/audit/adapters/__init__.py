@@ -1,0 +1,1 @@
+"""Postgres behind the log and its readers."""

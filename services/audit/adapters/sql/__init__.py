@@ -1,0 +1,1 @@
+"""The tables of the log and the statements on them."""

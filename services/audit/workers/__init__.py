@@ -1,0 +1,1 @@
+"""The loop that writes down what passes over the exchange."""
