@@ -1,0 +1,48 @@
+"""Names of blobs: whose they are, from when, and what they hold."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+from libs.common.errors import PermanentError
+
+#: What stands for mail that belongs to no tenant.
+NO_TENANT = "-"
+
+_KEY = re.compile(r"(-|[a-z0-9][a-z0-9-]{0,62})/\d{4}/\d{2}/\d{2}/([0-9a-f]{64})", re.ASCII)
+
+
+def blob_key(tenant: str | None, at: datetime, sha256: str) -> str:
+    """Return the key of content with this hash, received at `at` (its day in UTC).
+
+    Raises:
+        ValueError: the parts do not make a key; also for an instant without time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    key = f"{tenant or NO_TENANT}/{at.astimezone(UTC):%Y/%m/%d}/{sha256}"
+    sha256_of(key)
+    return key
+
+
+def sha256_of(key: str) -> str:
+    """Return the hash that a key promises.
+
+    Raises:
+        ValueError: not a key. Nothing else may become a path.
+    """
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise ValueError("not a blob key: expected <tenant or ->/<yyyy>/<mm>/<dd>/<sha256>")
+    return match[2]
+
+
+def verified(content: bytes, sha256: str) -> bytes:
+    """Return the content if it has this hash: for readers, whose message carries it.
+
+    Raises:
+        PermanentError: `blob_corrupt`.
+    """
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise PermanentError("blob_corrupt", f"expected sha256 {sha256}")
+    return content
