@@ -1,0 +1,147 @@
+"""The life of a process: run until told to stop, stop cleanly, say why it failed, in one place."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from libs.common.errors import ConfigurationError, StartError, UndeliverError
+from libs.common.visible import visible
+
+#: Kubernetes kills 30 seconds after SIGTERM unless told otherwise.
+GRACE_SECONDS = 25.0
+
+Main = Callable[[], Coroutine[Any, Any, int | None]]
+
+_log = structlog.get_logger()
+
+
+def run(main: Main, *, grace_seconds: float = GRACE_SECONDS) -> int:
+    """Run a service until SIGTERM or SIGINT; then it is cancelled. Return the exit code.
+
+    A stop that was asked for is a success. If cancelling takes longer than the grace period, or a
+    second signal comes, the process ends at once.
+    """
+    return _run(main, grace_seconds, stopped_is_success=True)
+
+
+def run_command(main: Main, *, grace_seconds: float = 5.0) -> int:
+    """Run a person's command to its end, and return its exit code (None is 0).
+
+    Stopped before its end, it exits as shells expect: 130 for Ctrl-C, 143 for SIGTERM.
+    """
+    return _run(main, grace_seconds, stopped_is_success=False)
+
+
+async def run_together(loops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """Run several loops at once, each in a task of its name, until all have ended.
+
+    The first that fails cancels the others; then it raises an `ExceptionGroup`, as a task group.
+    """
+
+    async def call(loop: Callable[[], Awaitable[None]]) -> None:
+        await loop()
+
+    async with asyncio.TaskGroup() as group:
+        for name, loop in loops.items():
+            group.create_task(call(loop), name=name)
+
+
+def exit_code(error: BaseException) -> int:
+    """Say on stderr why this process ends, without mail content, and return its exit code.
+
+    2 for the operator's mistakes, else 1: one sentence for what is known, a log event for bugs.
+    """
+    leaves = list(_leaves(error))
+    if mistakes := [each for each in leaves if isinstance(each, ConfigurationError)]:
+        _say(mistakes)
+        return 2
+    if known := [each for each in leaves if isinstance(each, StartError)]:
+        _say(known)
+        return 1
+    if leaves and all(isinstance(each, UndeliverError) for each in leaves):
+        _say(leaves)
+        return 1
+    _log.error("process_failed", exc_info=error)
+    return 1
+
+
+def _run(main: Main, grace_seconds: float, *, stopped_is_success: bool) -> int:
+    stop = _Stop(grace_seconds)
+    try:
+        with asyncio.Runner() as runner:
+            code = runner.run(_until_stopped(main, stop))
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a process's last resort
+        return exit_code(error)
+    finally:
+        stop.disarm()
+    if stop.received is None or (code is None and stopped_is_success):
+        return code or 0
+    return 128 + stop.received if code is None else code
+
+
+async def _until_stopped(main: Main, stop: "_Stop") -> int | None:
+    """Return the code of `main`, None if a signal ended it first."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has a task
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.on_signal, number, task)
+    try:
+        return (await main()) or 0
+    except asyncio.CancelledError:
+        if stop.received is None:
+            raise
+        return None
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+class _Stop:
+    """What signals do: the first cancels, the second or the end of the grace period kills."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self.received: int | None = None
+        self._grace_seconds = grace_seconds
+        # A thread: it also ends a process whose loop is stuck, or whose threads do not return.
+        self._timer = threading.Timer(grace_seconds, self._overrun)
+        self._timer.daemon = True
+
+    def on_signal(self, number: int, task: "asyncio.Task[Any]") -> None:
+        """Cancel the task; the second time, end here."""
+        if self.received is not None:
+            _log.warning("process_ended_at_once", signal=signal.Signals(number).name)
+            os._exit(128 + number)
+        self.received = number
+        _log.info("stop_requested", signal=signal.Signals(number).name)
+        self._timer.start()
+        task.cancel()
+
+    def disarm(self) -> None:
+        """Everything has ended in time."""
+        self._timer.cancel()
+
+    def _overrun(self) -> None:
+        _log.error("stop_overran", grace_seconds=self._grace_seconds)
+        os._exit(1)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _leaves(member)
+    else:
+        yield error
+
+
+def _say(errors: Sequence[BaseException]) -> None:
+    """Write each error's own words once, line by line: a configuration may have many mistakes."""
+    for text in dict.fromkeys(str(each) for each in errors):
+        for line in text.splitlines():
+            sys.stderr.write(f"undeliver: {visible(line)}\n")
