@@ -1,20 +1,87 @@
 """What every test may ask for: a database, a clock, reference data; and what none may do."""
 
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import pytest
 import pytest_asyncio
 
-from tests.services.databases import fresh
-from tests.services.postgres import postgres
+from tests.fakes.clock import FakeClock
+from tests.loopback import only_loopback
+from tests.services.choice import Choice
+from tests.services.databases import Database, PostgresServer, fresh
+from tests.services.postgres import choose_postgres
+
+_POSTGRES = pytest.StashKey[Choice[PostgresServer]]()
+#: The only hosts beyond loopback that tests may reach: servers that somebody named on purpose.
+_ADDRESSES = ("TEST_POSTGRES_DSN", "TEST_AMQP_URL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Shut the network, then find the servers."""
+    hosts = [urlsplit(os.environ.get(name, "")).hostname for name in _ADDRESSES]
+    open_network = ExitStack()
+    open_network.enter_context(only_loopback(*filter(None, hosts)))
+    config.add_cleanup(open_network.close)
+    try:
+        config.stash[_POSTGRES] = choose_postgres()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say on what the tests run."""
+    return config.stash[_POSTGRES].headline()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out tests that need what is not part of the project."""
+    if item.get_closest_marker("reference"):
+        _reference_folder()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres_server():
+async def postgres_server(request: pytest.FixtureRequest) -> AsyncIterator[PostgresServer]:
     """Give the Postgres of this session."""
-    async with postgres() as server:
+    choice = request.config.stash[_POSTGRES]
+    if choice.offer is None:
+        _unavailable(choice.headline(), must_be_there=choice.forced)
+    async with choice.offer.start() as server:
         yield server
 
 
 @pytest_asyncio.fixture
-async def database(postgres_server):
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     """Give this test a fresh database with the schemas and roles of all services."""
     async with fresh(postgres_server) as own:
         yield own
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock that only the test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def reference_folder() -> Path:
+    """Give the folder of reference data, for tests that are marked `reference`."""
+    return _reference_folder()
+
+
+def _reference_folder() -> Path:
+    folder = os.environ.get("UNDELIVER_REFERENCE", "")
+    if not folder or not Path(folder).is_dir():
+        _unavailable(f"UNDELIVER_REFERENCE names no folder of reference data: {folder!r}")
+    return Path(folder).resolve()
+
+
+def _unavailable(reason: str, *, must_be_there: bool = False) -> NoReturn:
+    """Skip, but fail where everything has to be there: a green run must have run."""
+    if must_be_there or os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

