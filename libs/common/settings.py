@@ -1,0 +1,78 @@
+"""What every service reads from its environment, once, in its `__main__` or `cli`."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from libs.common.errors import ConfigurationError
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class ServiceSettings(BaseSettings):
+    """The fields that all services have.
+
+    A service's own class adds its knobs and its prefix, and inherits the rest:
+    `model_config = SettingsConfigDict(env_prefix="INGEST_")`.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
+
+    #: Of this service's own role, `postgresql://undeliver_<service>@host/database`.
+    postgres_dsn: SecretStr
+    #: Where raw mail is kept: `file:///absolute/folder`.
+    blob_url: str | None = None
+    #: Where /healthz, /readyz and /metrics answer. Port 0 takes a free one.
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    log_level: Level = "INFO"
+    #: The configuration file; the same variable for every service.
+    config: Annotated[Path | None, Field(validation_alias="UNDELIVER_CONFIG")] = None
+
+
+class CommandSettings(BaseSettings):
+    """What commands that people run read."""
+
+    model_config = SettingsConfigDict(env_prefix="UNDELIVER_", frozen=True, extra="ignore")
+
+    config: Path | None = None
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def read_settings(kind: type[AnySettings]) -> AnySettings:
+    """Return the settings as the environment has them.
+
+    Raises:
+        ConfigurationError: names each variable that is missing or wrong, never its value.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        raise ConfigurationError(
+            "\n".join(
+                f"{_variable(prefix, each['loc'])}: {_what(each['type'], each['msg'])}"
+                for each in problems
+            )
+        ) from None
+
+
+def configuration_path(given: Path | None) -> Path | None:
+    """Return the configuration file to use: the one given, else `UNDELIVER_CONFIG`'s, else None."""
+    return given or read_settings(CommandSettings).config
+
+
+def _variable(prefix: str, location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.isupper() else f"{prefix}{name}".upper()
+
+
+def _what(kind: str, message: str) -> str:
+    return "is not set; set this environment variable" if kind == "missing" else message
