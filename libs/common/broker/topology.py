@@ -34,6 +34,10 @@ class Topology:
     delay_steps_seconds: tuple[float, ...] = field(default=DELAY_STEPS_SECONDS)
     delivery_limit: int = DELIVERY_LIMIT
 
+    def queues_for(self, type_: str) -> tuple[str, ...]:
+        """Return the queues that must get messages of a type."""
+        return tuple(queue.name for queue in self.queues if {type_, ALL} & set(queue.types))
+
 
 CLASSIFIER_EVENTS = "undeliver.classifier.events.v1"
 RETRACTOR_COMMANDS = "undeliver.retractor.commands.v1"
