@@ -1,0 +1,48 @@
+"""Evidence: one module for each kind, each a pure function from a case to its reasons."""
+
+from collections.abc import Callable, Iterator
+
+from services.classifier.domain.case import Case
+from services.classifier.domain.evidence import (
+    archives,
+    authentication,
+    concealment,
+    documents,
+    executables,
+    html_attachments,
+    impersonation,
+    links,
+    list_mail,
+    replies,
+    sender_lists,
+    spoofing,
+    wording,
+)
+from services.classifier.domain.reasons import Reason
+
+Evidence = Callable[[Case], Iterator[Reason]]
+
+EVIDENCE: tuple[Evidence, ...] = (
+    sender_lists.reasons,
+    authentication.reasons,
+    spoofing.reasons,
+    impersonation.reasons,
+    executables.reasons,
+    documents.reasons,
+    archives.reasons,
+    html_attachments.reasons,
+    links.reasons,
+    replies.reasons,
+    concealment.reasons,
+    wording.reasons,
+    list_mail.reasons,
+)
+
+
+def gather(case: Case) -> tuple[Reason, ...]:
+    """Return all reasons, one for each code: the first one found."""
+    found: dict[str, Reason] = {}
+    for evidence in EVIDENCE:
+        for reason in evidence(case):
+            found.setdefault(reason.code, reason)
+    return tuple(found.values())
