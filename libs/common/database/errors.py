@@ -11,6 +11,7 @@ from libs.common.errors import TransientError
 _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # how a connection answers that the server has just ended
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     OSError,
