@@ -71,10 +71,13 @@ class ReceivingContract:
     async def test_an_error_in_the_consumer_hands_back_and_stays_itself(self, ingest, classifier):
         await ingest.publish([message("m1")])
 
-        with pytest.raises(LookupError, match="a bug"):
+        async def fail() -> None:
             async with classifier.subscribe(CLASSIFIER, prefetch=1) as subscription:
                 await receive(subscription, 1)
                 raise LookupError("a bug")
+
+        with pytest.raises(LookupError, match="a bug"):
+            await fail()
 
         assert ids(await take(classifier, CLASSIFIER)) == ["m1"]
 
