@@ -1,15 +1,38 @@
 """The configuration file as it is in force (YAML; see `undeliver config example`)."""
 
-from typing import Annotated, Literal, Self
+import hashlib
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-Address = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
-Domain = Annotated[str, Field(pattern=r"^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$", max_length=253)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+#: In the validation's context: the `Path` of the folder that relative paths start from.
+FOLDER = "folder"
+
+ADDRESS_PATTERN = r"^[^@\s]+@[^@\s]+$"
+DOMAIN_PATTERN = r"^[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$"
+SENDER_PATTERN = r"^([^@\s]+@)?[a-z0-9_]([a-z0-9._-]*[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+TOKEN_PATTERN = r"^[a-z2-7]{26,64}$"  # noqa: S105 - how tokens look, not one
+SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"  # noqa: S105 - a reference, no secret
+#: A GUID or a verified domain: it becomes part of the sign-in URL.
+MICROSOFT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$"
+
+Address = Annotated[str, Field(pattern=ADDRESS_PATTERN, max_length=320)]
+Domain = Annotated[str, Field(pattern=DOMAIN_PATTERN, max_length=253)]
+Sender = Annotated[str, Field(pattern=SENDER_PATTERN, max_length=320)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+MicrosoftId = Annotated[str, Field(pattern=MICROSOFT_ID_PATTERN)]
 Action = Literal["no_action", "junk", "trash", "soft_delete", "hard_delete"]
 #: `env:NAME` or `file:PATH`: where the secret is, never the secret.
-SecretReference = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+SecretReference = Annotated[str, Field(pattern=SECRET_PATTERN, max_length=4096)]
 
 
 class Section(BaseModel):
@@ -44,23 +67,38 @@ class Journal(Section):
     """How journal reports of this tenant are known."""
 
     #: Local part of the journal address: at least 128 bits of chance, 26 base32 characters.
-    token: Annotated[str, Field(pattern=r"^[a-z2-7]{26,64}$")]
+    token: Annotated[str, Field(pattern=TOKEN_PATTERN)]
     listeners: tuple[Name, ...] = ("default",)
 
 
 class GraphAccess(Section):
     """The application that may read and move this tenant's mail. Exactly one credential."""
 
-    client_id: Annotated[str, Field(min_length=1)]
+    client_id: MicrosoftId
     client_secret: SecretReference | None = None
     certificate: SecretReference | None = None
     workload_identity: bool = False
 
+    @field_validator("client_secret", "certificate")
+    @classmethod
+    def _absolute(cls, reference: str | None, info: ValidationInfo) -> str | None:
+        """Take a relative path from the file's folder, not from where the process was started."""
+        if reference is None or info.context is None or not reference.startswith("file:"):
+            return reference
+        return f"file:{info.context[FOLDER] / reference.removeprefix('file:')}"
+
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
-        given = [self.client_secret is not None, self.certificate is not None, self.workload_identity]
+        given = [
+            self.client_secret is not None,
+            self.certificate is not None,
+            self.workload_identity,
+        ]
         if sum(given) != 1:
-            raise ValueError("needs exactly one of client_secret, certificate, workload_identity")
+            raise ValueError(
+                "has no credential, or more than one; "
+                "give exactly one of client_secret, certificate, workload_identity: true"
+            )
         return self
 
 
@@ -74,15 +112,15 @@ class ProtectedPerson(Section):
 class SenderLists(Section):
     """Senders known to be bad or good: addresses or domains. Allowed ones only if authenticated."""
 
-    block: tuple[str, ...] = ()
-    allow: tuple[str, ...] = ()
+    block: tuple[Sender, ...] = ()
+    allow: tuple[Sender, ...] = ()
 
 
 class Tenant(Section):
     """One customer."""
 
     id: Name
-    microsoft_tenant_id: Annotated[str, Field(min_length=1)]
+    microsoft_tenant_id: MicrosoftId
     cloud: Literal["global", "gcc_high", "dod", "china"] = "global"
     domains: Annotated[tuple[Domain, ...], Field(min_length=1)]
     journal: Journal
@@ -134,3 +172,17 @@ class Configuration(Section):
     journal_addresses: tuple[JournalAddress, ...] = ()
     publishers: tuple[PublisherRights, ...] = ()
     tenants: Annotated[tuple[Tenant, ...], Field(min_length=1)]
+
+    @cached_property
+    def version(self) -> str:
+        """Which configuration this is: the same for the same content, comments aside."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the published JSON Schema (Draft 2020-12) of the file."""
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": "urn:undeliver:configuration",
+            **cls.model_json_schema(),
+        }
