@@ -59,7 +59,7 @@ def exit_code(error: BaseException) -> int:
     """
     leaves = list(_leaves(error))
     if mistakes := [each for each in leaves if isinstance(each, ConfigurationError)]:
-        _say(mistakes)
+        _say(mistakes, prefix="")  # `file:line: …`, as editors jump to
         return 2
     if known := [each for each in leaves if isinstance(each, StartError)]:
         _say(known)
@@ -140,8 +140,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _say(errors: Sequence[BaseException]) -> None:
+def _say(errors: Sequence[BaseException], prefix: str = "undeliver: ") -> None:
     """Write each error's own words once, line by line: a configuration may have many mistakes."""
     for text in dict.fromkeys(str(each) for each in errors):
         for line in text.splitlines():
-            sys.stderr.write(f"undeliver: {visible(line)}\n")
+            sys.stderr.write(f"{prefix}{visible(line)}\n")

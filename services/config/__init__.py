@@ -1,0 +1,1 @@
+"""The `undeliver config` command: the configuration file, before anything runs on it."""
