@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.audit.adapters.postgres import PostgresAuditLog
+from services.audit.adapters.postgres.recording import PostgresAuditLog
 from tests.audit.logs import audit_tables
 
 

@@ -7,7 +7,7 @@ import asyncpg
 
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from services.audit.adapters.postgres import SQL_PACKAGE
+from services.audit.adapters.postgres.recording import SQL_PACKAGE
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from services.audit.adapters.postgres import PostgresAuditLog
+from services.audit.adapters.postgres.recording import PostgresAuditLog
 from tests.audit.logs import audit_tables
 from tests.contracts.audit_log import AuditLogContract
 from tests.fakes.audit_log import MemoryAuditLog

@@ -1,4 +1,4 @@
-"""A log in memory. Twin of `services.audit.adapters.postgres.PostgresAuditLog`."""
+"""A log in memory. Twin of `PostgresAuditLog`."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from services.audit.domain.record import Entry, Head, Link, genesis
 
 
 class MemoryAuditLog:
-    """See `AuditLog`. `failures` are raised first, one per call; `poison` holds ids it cannot store."""
+    """See `AuditLog`. `failures` are raised first; `poison` holds ids that it cannot store."""
 
     def __init__(self) -> None:
         self.links: list[tuple[Entry, Link]] = []

@@ -35,6 +35,7 @@ PERSON = "person"
 INTERNET_MESSAGE_ID = "internet_message_id"
 MESSAGE_KEY = "message_key"
 RETRACTION = "retraction"
+GROUP = "group"
 
 
 #: Field of a body, at any depth → the kind of mark that its value is.
@@ -50,7 +51,7 @@ _FIELDS = {
     "message_key": MESSAGE_KEY,
     "retraction_id": RETRACTION,
     "restore_id": RETRACTION,
-    "group_id": RETRACTION,
+    "group_id": GROUP,
 }
 
 #: RFC 5322 lines end at 998; an index entry of Postgres at 2,704 bytes. Longer values are cut, in

@@ -58,12 +58,15 @@ class Properties:
     traceparent: str | None
     made_at: datetime
     recorded_at: datetime
-    body_kind: BodyKind
-    flags: tuple[Flag, ...] = ()
+    #: A `BodyKind`; a plain string where it was read back from the log.
+    body_kind: str
+    #: `Flag`s in alphabetical order.
+    flags: tuple[str, ...] = ()
     #: Why the publisher may not have sent it: a constant code.
     refusal: str | None = None
     #: 1 for the first body under this (publisher, message_id), 2 … for others.
     edition: int = 1
+    format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,26 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """What may be erased of a record."""
+
+    salt: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read back from the log."""
+
+    properties: Properties
+    public: bytes
+    link: Link
+    is_erased: bool
+    #: None where it has been erased, or was not asked for.
+    hidden: Hidden | None
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The end of a chain: the number and hash of its last record."""
 
@@ -163,7 +186,7 @@ def describe(chain: str, number: int, properties: Properties) -> dict[str, objec
         "correlation_id": properties.correlation_id,
         "edition": properties.edition,
         "flags": properties.flags,
-        "format": FORMAT,
+        "format": properties.format,
         "made_at": canonical_instant(properties.made_at),
         "message_id": properties.message_id,
         "number": number,

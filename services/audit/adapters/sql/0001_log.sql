@@ -34,7 +34,7 @@ create table log (
 );
 
 -- Deduplication. `edition` makes it hold even where two recorders meet over different chains.
-create unique index log_key on log (publisher, message_id, edition);
+create unique index log_key on log (message_id, publisher, edition);
 -- The timeline of a message: all that has the same first cause.
 create index log_correlation on log (correlation_id);
 

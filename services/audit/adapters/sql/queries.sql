@@ -74,9 +74,3 @@ from unnest($1::text[], $2::bigint[], $3::bytea[], $4::timestamptz[])
     as moved (chain, number, row_hash, recorded_at)
 where heads.chain = moved.chain
 
--- name: heads
--- The end of each chain, or of one.
-select chain, number, row_hash, recorded_at
-from heads
-where $1::text is null or chain = $1
-order by chain

@@ -1,10 +1,8 @@
 """The log in Postgres. All of a batch is one transaction: records, heads and what search knows."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 
 import asyncpg
 
@@ -12,7 +10,8 @@ from libs.common.database.errors import translated
 from libs.common.database.statements import statements
 from libs.common.errors import PoisonError, TransientError
 from services.audit.domain.chain import Batch, Recording, append
-from services.audit.domain.record import FORMAT, BodyKind, Entry, Head, Link, genesis
+from services.audit.domain.reconstruction import received_hash
+from services.audit.domain.record import Entry, Head, Link, genesis
 
 SQL_PACKAGE = "services.audit.adapters.sql"
 
@@ -60,7 +59,7 @@ class PostgresAuditLog:
         rows = await connection.fetch(self._sql["known"], publishers, message_ids)
         known = defaultdict[tuple[str, str], list[bytes | None]](list)
         for row in rows:
-            body = _body_sha256(row["body_kind"], row["content"])
+            body = received_hash(row["body_kind"], row["content"])
             known[row["publisher"], row["message_id"]].append(body)
         return known
 
@@ -99,14 +98,6 @@ def _refused() -> Iterator[None]:
         raise PoisonError("record_refused", type(error).__name__) from None
 
 
-def _body_sha256(kind: str, content: bytes | None) -> bytes | None:
-    if content is None:
-        return None
-    if kind == BodyKind.WHOLE:
-        return sha256(content).digest()
-    return bytes.fromhex(json.loads(content)["body_sha256"])
-
-
 def _places(links: Sequence[_Placed]) -> tuple[list[str], list[int]]:
     return [link.chain for _, link in links], [link.number for _, link in links]
 
@@ -118,7 +109,7 @@ def _log_columns(links: Sequence[_Placed]) -> tuple[Sequence[object], ...]:
             (
                 link.chain,
                 link.number,
-                FORMAT,
+                properties.format,
                 properties.message_id,
                 properties.type,
                 properties.publisher,

@@ -1,0 +1,1 @@
+"""The log in Postgres: writing it, searching it, checking it."""
