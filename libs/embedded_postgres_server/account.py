@@ -37,24 +37,35 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
 
-def server_account() -> Account:
+def server_account(cluster: Path) -> Account:
     """Return who runs the server: ourselves, or for root an account without privileges.
 
+    The one that owns `cluster`, if it exists, goes first: a `postgres` account may have come later.
+
     Raises:
-        StartError: we are root, and there is no account to change to.
+        StartError: we have no account, or we are root and there is none to change to.
     """
     if os.getuid() != 0:
         return Account(_own_name(), os.getuid(), os.getgid(), changes=False)
-    for name in _UNPRIVILEGED:
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, changes=True)
-    raise StartError(
-        "Postgres refuses to run as root, and this machine has neither the account `postgres` nor "
-        "`nobody` to run it under."
-    )
+    found = [account for account in map(_unprivileged, _UNPRIVILEGED) if account is not None]
+    if not found:
+        raise StartError(
+            "Postgres refuses to run as root, and this machine has neither the account `postgres` "
+            "nor `nobody` to run it under."
+        )
+    return next((account for account in found if _owns(account, cluster)), found[0])
+
+
+def _unprivileged(name: str) -> Account | None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, changes=True)
+
+
+def _owns(account: Account, path: Path) -> bool:
+    return path.exists() and path.stat().st_uid == account.uid
 
 
 def _own_name() -> str:

@@ -51,6 +51,14 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def pid_file(self) -> list[str]:
+        """Return what a server wrote down: pid, data folder, start, port, sockets …; or nothing."""
+        try:
+            text = (self.cluster / "postmaster.pid").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return text.splitlines()
+
     def give(self, path: Path) -> Path:
         """Create a folder that only the server's account (and root) may enter."""
         path.mkdir(mode=0o700, exist_ok=True)
@@ -63,7 +71,15 @@ class Folder:
         """Begin a new log, keeping the last one, and return its file descriptor."""
         if self.log.exists():
             self.log.replace(self.log.with_name("server.previous.log"))
-        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+
+    def sync(self) -> None:
+        """Make the names in the data folder outlive a crash of the machine."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -71,24 +87,17 @@ def claim(path: Path, account: Account) -> Iterator[Folder]:
     """Create the data folder if need be and hold it against every other launcher.
 
     Raises:
-        StartError: somebody holds it, it cannot be written, or the server could not enter it.
+        StartError: somebody holds it, or the server could not enter it.
+        OSError: it cannot be written.
     """
     path = path.absolute()
-    try:
-        _create(path, account)
-        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise StartError(
-            f"The data folder {path} cannot be written: {error.strerror} ({error.filename})."
-        ) from error
+    _create(path, account)
+    descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         _lock(descriptor, path)
-        if not account.reaches(path):
-            raise StartError(
-                f"Postgres runs as {account.name}, which cannot enter {path}: choose a data folder "
-                "all of whose parents others may enter (such as /var/lib/undeliver)."
-            )
-        yield Folder(path, account)
+        folder = Folder(path, account)
+        _check_access(folder)
+        yield folder
     finally:
         os.close(descriptor)  # which also gives the lock back
 
@@ -97,9 +106,12 @@ def claim(path: Path, account: Account) -> Iterator[Folder]:
 def socket_folder(folder: Folder) -> Iterator[Path]:
     """Give the server a folder for its socket, in the data folder unless that path is too long.
 
+    What a killed launcher left elsewhere is removed.
+
     Raises:
         StartError: no folder is short enough and open to the server's account.
     """
+    _forget_last(folder)
     own = folder.path / "run"
     if len(os.fsencode(own)) <= MAX_SOCKET_FOLDER_BYTES:
         yield folder.give(own)
@@ -111,10 +123,25 @@ def socket_folder(folder: Folder) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def forget_socket_folder(path: Path) -> None:
-    """Remove the socket folder that a killed launcher left outside its data folder."""
-    if path.name.startswith(_SOCKET_PREFIX):
-        shutil.rmtree(path, ignore_errors=True)
+def _forget_last(folder: Folder) -> None:
+    last = Path((folder.pid_file() + [""] * 5)[4])
+    if last.name.startswith(_SOCKET_PREFIX):
+        shutil.rmtree(last, ignore_errors=True)
+
+
+def _check_access(folder: Folder) -> None:
+    account, path = folder.account, folder.path
+    if not account.reaches(path):
+        raise StartError(
+            f"Postgres runs as {account.name}, which cannot enter {path}: choose a data folder "
+            "all of whose parents others may enter, such as /var/lib/undeliver."
+        )
+    if folder.cluster.exists() and folder.cluster.stat().st_uid != account.uid:
+        raise StartError(
+            f"The data in {path} belongs to {folder.cluster.owner()}, but Postgres would run as "
+            f"{account.name}: start it under the account that created it, or choose another data "
+            "folder."
+        )
 
 
 def _create(path: Path, account: Account) -> None:

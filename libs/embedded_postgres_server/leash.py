@@ -17,16 +17,22 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def _main(parent_pid: int, uid: int, gid: int, command: list[str]) -> None:
     # A shell's `&` may have made SIGINT ignored, and Postgres' children inherit what is ignored.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if uid >= 0:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+    try:
+        if uid >= 0:
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+    except OSError as error:
+        sys.exit(f"error: cannot become user {uid}: {error.strerror}")
     if sys.platform == "linux":
         # After the change of account, which would clear it. SIGINT is Postgres' fast shutdown.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
     if os.getppid() != parent_pid:
-        sys.exit(1)  # the parent died before the leash was on
-    os.execv(command[0], command)  # noqa: S606 - our launcher chose the program
+        sys.exit("error: the parent died before the leash was on")
+    try:
+        os.execv(command[0], command)  # noqa: S606 - our launcher chose the program
+    except OSError as error:
+        sys.exit(f"error: cannot run {command[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from libs.embedded_postgres_server.account import Account
 from libs.embedded_postgres_server.binaries import Binaries
 from libs.embedded_postgres_server.folder import Folder
 
+RUN_LIMIT_SECONDS = 60.0
 #: How long each signal may take before the next, harder one: fast shutdown, immediate shutdown.
 _PATIENCE_SECONDS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
@@ -21,7 +22,7 @@ async def run(binaries: Binaries, account: Account, program: str, *arguments: st
     """Run a program to its end and return what it printed.
 
     Raises:
-        StartError: it failed; the text is the first error that it named.
+        StartError: it failed, with the first error that it named, or took more than a minute.
     """
     child = await asyncio.create_subprocess_exec(
         *_leashed(binaries, account, program, arguments),
@@ -33,10 +34,12 @@ async def run(binaries: Binaries, account: Account, program: str, *arguments: st
         start_new_session=True,
     )
     try:
-        printed = (await child.communicate())[0].decode("utf-8", "replace")
-    except asyncio.CancelledError:
+        async with asyncio.timeout(RUN_LIMIT_SECONDS):
+            printed = (await child.communicate())[0].decode("utf-8", "replace")
+    except TimeoutError as error:
+        raise StartError(f"{program} took more than {RUN_LIMIT_SECONDS:.0f} seconds.") from error
+    finally:
         await stop(child)
-        raise
     if child.returncode != 0:
         raise StartError(f"{program} failed: {first_error(printed)}")
     return printed
@@ -63,9 +66,9 @@ async def spawn(binaries: Binaries, folder: Folder, *arguments: str) -> Process:
 
 
 async def stop(child: Process) -> None:
-    """Stop a child: politely, then harder. Returns when it is gone."""
+    """Stop a child, if it runs: politely, then harder. Returns when it is gone."""
     try:
-        for number, seconds in _PATIENCE_SECONDS:
+        for number, seconds in _PATIENCE_SECONDS if child.returncode is None else ():
             _signal(child, number)
             try:
                 await asyncio.wait_for(child.wait(), seconds)

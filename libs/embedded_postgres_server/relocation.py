@@ -8,7 +8,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from libs.common.errors import StartError
 from libs.embedded_postgres_server.account import Account
 from libs.embedded_postgres_server.binaries import Binaries
 
@@ -19,17 +18,14 @@ def within_reach(binaries: Binaries, account: Account, into: Path) -> Binaries:
     A copy is made once for each version and place.
 
     Raises:
-        StartError: the copy could not be written.
+        OSError: the copy could not be written.
     """
     if account.reaches(binaries.folder):
         return binaries
     place = hashlib.sha256(str(binaries.folder).encode()).hexdigest()[:8]
     copy = into / f"postgres-{binaries.version}-{place}"
     if not copy.exists():
-        try:
-            _copy(binaries.tree, copy)
-        except OSError as error:
-            raise StartError(f"Postgres could not be copied to {copy}: {error}.") from error
+        _copy(binaries.tree, copy)
     origin = binaries.tree.parent.parent
     return replace(
         binaries,
@@ -41,7 +37,7 @@ def within_reach(binaries: Binaries, account: Account, into: Path) -> Binaries:
 
 def _copy(tree: Path, copy: Path) -> None:
     """Copy `<package>/<tree>` and the `<package>.libs` beside it, to which its programs link."""
-    unfinished = copy.with_name(copy.name + ".unfinished")
+    unfinished = copy.with_name(f"unfinished-{copy.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     package = tree.parent
     shutil.copytree(tree, unfinished / package.name / tree.name, symlinks=True)
@@ -51,4 +47,6 @@ def _copy(tree: Path, copy: Path) -> None:
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    for older in copy.parent.glob("postgres-*"):
+        shutil.rmtree(older, ignore_errors=True)
     unfinished.replace(copy)

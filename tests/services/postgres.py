@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,8 +10,9 @@ from pathlib import Path
 from libs.embedded_postgres_server import binaries as programs
 from libs.embedded_postgres_server import serve
 from tests.services import docker, foreign_postgres, packages
-from tests.services.choice import Choice, Offer, UnavailableError, choose
+from tests.services.choice import Choice, Offer, UnavailableError, choose, forced_step
 from tests.services.databases import PostgresServer, provisioned
+from tests.services.places import open_place
 
 OLDEST_MAJOR = 15
 
@@ -28,12 +28,16 @@ def choose_postgres() -> Choice[PostgresServer]:
     return choose("postgres", _STEPS, os.environ.get("TEST_SERVICES", ""))
 
 
+def programs_under_test() -> programs.Binaries:
+    """Return the programs that the launcher's own tests start: the forced ones, or the first."""
+    forced = forced_step("postgres", os.environ.get("TEST_SERVICES", ""))
+    return (forced == "binaries" and programs.installed()) or programs.find()
+
+
 @asynccontextmanager
 async def private(binaries: programs.Binaries) -> AsyncIterator[PostgresServer]:
     """Run programs as an instance of our own, in a folder that goes away with it."""
-    with tempfile.TemporaryDirectory(prefix="undeliver-test-") as name:
-        folder = Path(name)
-        await asyncio.to_thread(folder.chmod, 0o711)  # as root, the server runs as another account
+    with open_place() as folder:
         async with (
             serve(folder / "postgres", binaries=binaries, durable=False) as server,
             provisioned(server.dsn(), password=None) as ready,

@@ -1,0 +1,73 @@
+"""Nothing is left behind and nothing committed is lost, whoever dies."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from libs.embedded_postgres_server import Binaries, serve
+from tests.embedded_postgres_server.conftest import connected, is_there, until
+
+_ROOT = Path(__file__).parents[2]
+
+
+async def _killed_parent(data_folder: Path, programs: Binaries) -> int:
+    """Run a launcher, let its server commit a row, kill the launcher alone; say who serves."""
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.embedded_postgres_server.parent"),
+        *(str(data_folder), str(programs.folder)),
+        cwd=_ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    await parent.wait()
+    return pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends it")
+async def test_the_server_ends_when_its_launcher_is_killed(place, programs):
+    pid = await _killed_parent(place / "postgres", programs)
+
+    await until(lambda: not is_there(Path(f"/proc/{pid}")))
+
+
+async def test_a_start_right_after_a_kill_finds_all_that_was_committed(place, programs):
+    first = await _killed_parent(place / "postgres", programs)
+
+    async with (
+        serve(place / "postgres", binaries=programs) as server,
+        connected(server.dsn()) as connection,
+    ):
+        assert server.pid != first
+        assert await connection.fetchval("select note from notes") == "kept"
+
+
+async def test_a_start_after_a_kill_clears_the_socket_away_that_was_left_elsewhere(place, programs):
+    deep = place / ("long" * 20) / "postgres"
+    await _killed_parent(deep, programs)
+    left = Path((deep / "cluster" / "postmaster.pid").read_text().splitlines()[4])
+
+    async with serve(deep, binaries=programs, durable=False):
+        assert not is_there(left)
+
+
+async def test_a_server_that_is_killed_is_started_again_under_the_same_address(
+    place, serve_programs
+):
+    async with serve_programs(place / "postgres") as server, asyncio.TaskGroup() as tasks:
+        supervision = tasks.create_task(server.supervise())
+        first, address = server.pid, server.dsn()
+        async with connected(address) as connection:
+            await connection.execute("create table notes as select 'kept' as note")
+
+        os.kill(first, signal.SIGKILL)
+
+        await until(lambda: server.pid != first)
+        async with connected(address) as connection:
+            assert await connection.fetchval("select note from notes") == "kept"
+        supervision.cancel()
