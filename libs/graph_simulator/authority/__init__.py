@@ -1,0 +1,1 @@
+"""The sign-in host: tokens, keys and discovery (Microsoft Entra, client credentials)."""

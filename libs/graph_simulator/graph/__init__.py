@@ -1,0 +1,1 @@
+"""The Graph host: routes, queries, answers, batches, throttling and failures."""

@@ -1,0 +1,1 @@
+"""What the simulator pretends exists: tenants, mailboxes, items, and how mail gets there."""
