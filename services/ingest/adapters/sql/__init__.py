@@ -1,0 +1,1 @@
+"""Migrations and statements of the schema `ingest`."""

@@ -1,0 +1,27 @@
+-- name: find
+-- Most reports are new: one look-up by primary key says so before anything is stored.
+select
+    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, proof, store_key,
+    sha256, size_bytes, original_offset, received_at, published_at
+from report_keys
+where report_key = $1;
+
+-- name: enter
+-- Two sessions may bring the same report at once: the first one's row stands.
+insert into report_keys (
+    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, proof, store_key,
+    sha256, size_bytes, original_offset, received_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+on conflict (report_key) do nothing
+returning report_key;
+
+-- name: mark_published
+-- The first instant stays. Its own commit waits for no flush: what is lost in a crash is made good
+-- by a repetition, which announces the same again.
+update report_keys
+set published_at = $2
+where
+    report_key = $1
+    and published_at is null
+    and (select set_config('synchronous_commit', 'off', true)) is not null;

@@ -1,0 +1,45 @@
+"""Every metric of ingest."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+MAILS = Counter(
+    "undeliver_ingest_mails",
+    "Messages taken, by kind and by what became of them.",
+    ["kind", "outcome"],
+)
+for _kind in ("journal", "copy", "report", "validation", "unknown"):
+    for _outcome in ("published", "held", "duplicate", "conflicting"):
+        MAILS.labels(_kind, _outcome)
+
+PARSE_FAILURES = Counter(
+    "undeliver_ingest_parse_failures",
+    "Messages accepted raw because parsing them failed.",
+    ["reason"],
+)
+for _reason in ("raised", "timeout", "crashed"):
+    PARSE_FAILURES.labels(_reason)
+
+PARSE_SECONDS = Histogram(
+    "undeliver_ingest_parse_duration_seconds",
+    "Time to parse one message, waiting for a process included.",
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+
+SMTP_REPLIES = Counter(
+    "undeliver_ingest_smtp_replies",
+    "Replies that decide over a message or a recipient, by code.",
+    ["verb", "code"],
+)
+for _verb, _codes in {
+    "MAIL": ("250", "552"),
+    "RCPT": ("250", "451", "452", "550"),
+    "DATA": ("250", "451", "452", "552"),
+}.items():
+    for _code in _codes:
+        SMTP_REPLIES.labels(_verb, _code)
+
+SMTP_CONNECTIONS = Gauge("undeliver_ingest_smtp_connections", "SMTP connections open now.")
+SMTP_REFUSED = Counter(
+    "undeliver_ingest_smtp_connections_refused", "Connections refused because there were too many."
+)
+RECEIVED_BYTES = Counter("undeliver_ingest_received_bytes", "Bytes of messages taken in full.")

@@ -1,0 +1,69 @@
+"""What ingest needs from outside."""
+
+from datetime import datetime
+from typing import Protocol
+
+from libs.common.broker.publishing import Cause, Publish
+from services.ingest.domain.mail import ParsedMail
+from services.ingest.domain.reception import Entry, ReceivedMail
+
+
+class Parser(Protocol):
+    """Understands mail without holding up the event loop."""
+
+    async def parse(self, raw: bytes, domains: frozenset[str]) -> ParsedMail:
+        """Return the message, understood as far as it can be.
+
+        Never fails over what the bytes are: mail that takes too long, too much memory or the
+        process down comes back of kind `unknown`, flagged `parse-failed`.
+
+        Raises:
+            TransientError: `parser_unavailable`.
+        """
+
+
+class ReportKeys(Protocol):
+    """The book of reports that have been accepted."""
+
+    async def find(self, report_key: str) -> Entry | None:
+        """Return the entry under a key.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def enter(self, entry: Entry) -> Entry:
+        """Write an entry, durably, unless the key is there; return the one that is in the book.
+
+        Raises:
+            TransientError: `database_unreachable`, `database_conflict`.
+        """
+
+    async def mark_published(self, report_key: str, at: datetime) -> None:
+        """Note that the broker has confirmed the report. A second time changes nothing.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+
+class PublishFor(Protocol):
+    """Binds publishing to a first cause of ours."""
+
+    def __call__(self, cause: Cause) -> Publish:
+        """Return what publishes under ids that follow from the cause."""
+
+
+class Accept(Protocol):
+    """Takes responsibility for a message."""
+
+    async def __call__(self, mail: ReceivedMail) -> None:
+        """Return once the message is stored and announced: only then may a client forget it.
+
+        Idempotent: the same message again changes nothing and returns as well.
+
+        Raises:
+            TransientError: not taken; the client must keep it and come again. `blob_store_full`
+                where the disk is.
+            PermanentError: not taken, by our own fault; the client must keep it all the same.
+        """
