@@ -7,7 +7,10 @@ from libs.common.contracts.base import Contract, Personal, Tenant
 
 
 class DeliveryDeadLettered(Contract):
-    """A consumer has given up on a delivery; it is kept with its reason. Event of any service."""
+    """A consumer has given up on a delivery; it is kept with its reason. Event of any service.
+
+    When is the message's own timestamp: a second run after a crash announces the same body.
+    """
 
     type: ClassVar[str] = "delivery.dead_lettered.v1"
 
@@ -19,7 +22,6 @@ class DeliveryDeadLettered(Contract):
     publisher: str
     reason: str
     attempt: int
-    dead_lettered_at: datetime
 
 
 class ConfigChanged(Contract):

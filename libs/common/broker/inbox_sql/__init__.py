@@ -1,0 +1,1 @@
+"""The inbox of a service: its table and its statements."""
