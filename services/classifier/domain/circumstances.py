@@ -1,7 +1,8 @@
 """What is known about a message besides its own bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,7 @@ class Circumstances:
     def is_own(self, domain: str) -> bool:
         """Say whether a domain is the tenant's, or below one."""
         return any(domain == own or domain.endswith("." + own) for own in self.own_domains)
+
+    def with_records(self, records: Mapping[str, tuple[str, ...]]) -> Self:
+        """Return the same with what the DNS answered."""
+        return replace(self, records=records)

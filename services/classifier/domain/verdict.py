@@ -7,13 +7,23 @@ from libs.common.contracts.mail import Disposition
 from services.classifier.domain.reasons import Reason
 from services.classifier.domain.weights import COMBINATIONS, WEIGHTS, Weight
 
-MALICIOUS_HARM = 4.5
+#: Rises with every change of evidence, weights or thresholds that may change a verdict.
+RULES_VERSION = "2026.1"
+MALICIOUS_HARM = 5.0
 SUSPICIOUS_HARM = 2.7
 SPOOF_HARM = 2.5
 SPAM_NUISANCE = 2.6
 #: Points at which the score is 1 - 1/e.
 SCORE_SCALE = 4.0
 MALICIOUS_SCORE = 0.9
+_GRAVEST_FIRST = (
+    Disposition.MALICIOUS,
+    Disposition.SPOOF,
+    Disposition.SUSPICIOUS,
+    Disposition.SPAM,
+    Disposition.BULK,
+    Disposition.NONE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +40,8 @@ class Verdict:
 def decide(reasons: tuple[Reason, ...], *, failure: str | None = None) -> Verdict:
     """Weigh the reasons. The same reasons always give the same verdict, in whatever order.
 
-    malicious: a reason that decides alone, or much harm with something solid in it ·
-    spoof: the sender is not who it says, and something else speaks against it ·
+    malicious: a reason that decides alone, or much harm with something solid in it, the false
+    sender aside · spoof: the sender is not who it says ·
     suspicious: harm, but not enough of it · spam: a nuisance · bulk: marks of a mailing ·
     none: the rest. A sender who is allowed and proved is spared all but malicious.
     """
@@ -57,12 +67,22 @@ def decide(reasons: tuple[Reason, ...], *, failure: str | None = None) -> Verdic
     )
 
 
+def worse(one: Verdict, other: Verdict) -> Verdict:
+    """Return the graver verdict on one message; between equals the one that can be acted on."""
+    return max(one, other, key=_gravity)
+
+
+def _gravity(verdict: Verdict) -> tuple[int, bool, float]:
+    return (-_GRAVEST_FIRST.index(verdict.disposition), verdict.retractable, verdict.score)
+
+
 def _disposition(weights: list[Weight], harm: float, nuisance: float) -> Disposition:
     for weight in weights:
         if weight.decides is not None:
             return weight.decides
-    is_solid = any(weight.is_solid for weight in weights)
-    if harm >= MALICIOUS_HARM and is_solid:
+    is_solid = any(weight.is_solid for weight in weights if not weight.spoofs)
+    beyond_spoof = sum(weight.harm for weight in weights if not weight.spoofs)
+    if beyond_spoof >= MALICIOUS_HARM and is_solid:
         return Disposition.MALICIOUS
     if any(weight.spoofs for weight in weights) and harm >= SPOOF_HARM:
         return Disposition.SPOOF

@@ -42,7 +42,7 @@ WEIGHTS: dict[str, Weight] = {
     "microsoft_spam": Weight(nuisance=4),
     "dmarc_failed_enforced": Weight(4, spoofs=True),
     "dmarc_failed": Weight(1.5),
-    "compauth_failed": Weight(1),
+    "compauth_failed": Weight(0.6),
     "author_without_domain": Weight(1.0, 1.3),
     "several_authors": Weight(0.6, 1.3),
     "signature_good": Weight(),
@@ -68,7 +68,7 @@ WEIGHTS: dict[str, Weight] = {
     "executable_in_archive": Weight(3, is_solid=True, attributes=("executable",)),
     "executable_alone_in_archive": Weight(3, is_solid=True),
     "encrypted": Weight(0.5, attributes=("encrypted",)),
-    "password_in_text": Weight(2.5, is_solid=True),
+    "password_in_text": Weight(1.5, is_solid=True),
     "macro": Weight(1, attributes=("macro",)),
     "macro_autostart": Weight(3, is_solid=True, attributes=("macro",)),
     "macro_dropper": Weight(8, decides=_MALICIOUS, attributes=("macro",)),
@@ -83,6 +83,7 @@ WEIGHTS: dict[str, Weight] = {
     # Reasons that mean more together
     "lure_with_deceptive_link": Weight(1.5, is_solid=True),
     "lure_with_loose_link": Weight(0.8),
+    "lure_with_macro": Weight(4, is_solid=True),
     # Where it leads
     "active_link": Weight(3.5, is_solid=True),
     "link_with_user": Weight(3, is_solid=True),
@@ -95,7 +96,7 @@ WEIGHTS: dict[str, Weight] = {
     "link_to_free_host": Weight(1.2, 1.0),
     "link_to_cheap_suffix": Weight(0.7, 0.8),
     "recipient_in_fragment": Weight(2, 0.5, is_solid=True),
-    "link_text_hides_bare_host": Weight(3, is_solid=True),
+    "link_text_hides_bare_host": Weight(3.5, is_solid=True),
     "link_text_differs": Weight(1.2, is_solid=True),
     "password_form": Weight(4, is_solid=True),
     "form_to_elsewhere": Weight(1, 1),
@@ -157,6 +158,9 @@ WEIGHTS: dict[str, Weight] = {
     "wording_gambling_and_riches": _wording(0, 0.6),
     "wording_gambling_and_riches_many": _wording(0, 1.3),
     "wording_gambling_and_riches_very_many": _wording(0, 1.0),
+    "wording_enable_content": _wording(0.5),
+    "wording_enable_content_many": _wording(0.5),
+    "wording_enable_content_very_many": _wording(),
     "wording_hard_sell": _wording(0, 0.2),
     "wording_hard_sell_many": _wording(0, 0.7),
     "wording_hard_sell_very_many": _wording(0, 0.8),
@@ -205,6 +209,12 @@ COMBINATIONS = (
                 "form_to_elsewhere",
             )
         ),
+    ),
+    Combination(
+        "lure_with_macro",
+        "it wants the reader to let the macros run",
+        frozenset(("wording_enable_content",)),
+        frozenset(("macro",)),
     ),
     Combination(
         "lure_with_loose_link",

@@ -1,5 +1,6 @@
 """HTML and SVG files that carry their own trap past the link filters."""
 
+import base64
 import re
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ from services.classifier.domain.mail import Attachment, Page
 from services.classifier.domain.reasons import Reason, quote
 
 MAX_BYTES = 2_097_152
+MAX_LITERALS = 20
+_LITERAL = re.compile(r"[\"'`]([A-Za-z0-9+/]{40,65536}={0,2})[\"'`]")
 _EXTENSIONS = frozenset(("htm", "html", "shtml", "xhtml", "xht", "svg", "mht", "mhtml"))
 _DECODES = re.compile(
     r"\batob\s*\(|fromCharCode|\bunescape\s*\(|decodeURIComponent\s*\(escape|Uint8Array"
@@ -43,15 +46,27 @@ def _html(attachment: Attachment) -> Iterator[Reason]:
     source = to_text(attachment.content[:MAX_BYTES], None)
     page, name = html.read(source), quote(attachment.name)
     scripts = "\n".join(page.scripts)
+    hidden = html.read(_decoded(scripts))
     yield Reason("html_attachment", f"{name} is a page")
     if _smuggles(scripts):
         yield Reason("html_smuggling", f"a script in {name} builds a file")
-    if page.has_password:
+    if page.has_password or hidden.has_password:
         yield Reason("html_attachment_password", f"{name} asks for a password")
-    if scripts and _HIDES.search(scripts):
+    if hidden.forms or hidden.scripts or _HIDES.search(scripts):
         yield Reason("html_attachment_obfuscated", f"{name} hides what its script does")
     if _leads_away(page, scripts):
         yield Reason("html_attachment_redirect", f"{name} leads elsewhere by itself")
+
+
+def _decoded(scripts: str) -> str:
+    """Return the markup that a script keeps in base64."""
+    pieces = []
+    for literal in _LITERAL.findall(scripts)[:MAX_LITERALS]:
+        try:
+            pieces.append(base64.b64decode(literal + "=" * (-len(literal) % 4)).decode("latin-1"))
+        except ValueError:
+            continue
+    return "\n".join(piece for piece in pieces if "<" in piece)
 
 
 def _smuggles(scripts: str) -> bool:

@@ -1,0 +1,1 @@
+"""The technologies behind the classifier's ports, one module each."""

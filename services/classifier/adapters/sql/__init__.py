@@ -1,0 +1,1 @@
+"""The classifier's SQL: migrations, and named statements."""
