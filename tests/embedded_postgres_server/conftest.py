@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from libs.embedded_postgres_server import Binaries, serve
 from tests.services.places import open_place
@@ -26,6 +28,22 @@ def place() -> Iterator[Path]:
     """Give a folder that every account may enter: pytest's own is shut."""
     with open_place() as folder:
         yield folder
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def initialised(programs: Binaries) -> AsyncIterator[Path]:
+    """Give a data folder with an empty cluster; `initdb` is what takes a start its time."""
+    with open_place() as folder:
+        async with serve(folder / "postgres", binaries=programs, durable=False):
+            pass
+        yield folder / "postgres"
+
+
+@pytest.fixture
+def data_folder(place: Path, initialised: Path) -> Path:
+    """Give this test a copy of the empty cluster, owners and permissions included."""
+    subprocess.run(["cp", "-a", initialised, place / "postgres"], check=True)
+    return place / "postgres"
 
 
 @pytest.fixture

@@ -36,19 +36,21 @@ async def test_the_server_ends_when_its_launcher_is_killed(place, programs):
     await until(lambda: not is_there(Path(f"/proc/{pid}")))
 
 
-async def test_a_start_right_after_a_kill_finds_all_that_was_committed(place, programs):
-    first = await _killed_parent(place / "postgres", programs)
+async def test_a_start_right_after_a_kill_finds_all_that_was_committed(data_folder, programs):
+    first = await _killed_parent(data_folder, programs)
 
     async with (
-        serve(place / "postgres", binaries=programs) as server,
+        serve(data_folder, binaries=programs) as server,
         connected(server.dsn()) as connection,
     ):
         assert server.pid != first
         assert await connection.fetchval("select note from notes") == "kept"
 
 
-async def test_a_start_after_a_kill_clears_the_socket_away_that_was_left_elsewhere(place, programs):
-    deep = place / ("long" * 20) / "postgres"
+async def test_a_start_after_a_kill_clears_the_socket_away_that_was_left_elsewhere(
+    data_folder, programs
+):
+    deep = data_folder.rename(data_folder.with_name("long" * 20))
     await _killed_parent(deep, programs)
     left = Path((deep / "cluster" / "postmaster.pid").read_text().splitlines()[4])
 
@@ -57,9 +59,9 @@ async def test_a_start_after_a_kill_clears_the_socket_away_that_was_left_elsewhe
 
 
 async def test_a_server_that_is_killed_is_started_again_under_the_same_address(
-    place, serve_programs
+    data_folder, serve_programs
 ):
-    async with serve_programs(place / "postgres") as server, asyncio.TaskGroup() as tasks:
+    async with serve_programs(data_folder) as server, asyncio.TaskGroup() as tasks:
         supervision = tasks.create_task(server.supervise())
         first, address = server.pid, server.dsn()
         async with connected(address) as connection:

@@ -22,23 +22,23 @@ def ordinary(place) -> Iterator[None]:
         os.seteuid(0)
 
 
-async def test_a_second_launcher_on_the_same_folder_learns_who_holds_it(place, serve_programs):
-    async with serve_programs(place / "postgres"):
+async def test_a_second_launcher_on_the_same_folder_learns_who_holds_it(
+    data_folder, serve_programs
+):
+    async with serve_programs(data_folder):
         with pytest.raises(StartError, match=rf"in use by process {os.getpid()}\b"):
-            async with serve_programs(place / "postgres"):
+            async with serve_programs(data_folder):
                 pass
 
 
 async def test_data_of_another_major_version_is_refused_with_both_versions(
-    place, serve_programs, programs
+    data_folder, serve_programs, programs
 ):
-    async with serve_programs(place / "postgres"):
-        pass
-    (place / "postgres" / "cluster" / "PG_VERSION").write_text("13\n")
+    (data_folder / "cluster" / "PG_VERSION").write_text("13\n")
 
     for _ in range(2):  # a refusal leaves the folder free
         with pytest.raises(StartError, match="belongs to Postgres 13") as refusal:
-            async with serve_programs(place / "postgres"):
+            async with serve_programs(data_folder):
                 pass
 
     assert programs.version in str(refusal.value)
@@ -60,13 +60,11 @@ async def test_a_file_in_the_place_of_the_folder_is_named(place, serve_programs)
             pass
 
 
-async def test_broken_data_is_refused_with_what_postgres_says(place, serve_programs):
-    async with serve_programs(place / "postgres"):
-        pass
-    (place / "postgres" / "cluster" / "global" / "pg_control").write_bytes(b"")
+async def test_broken_data_is_refused_with_what_postgres_says(data_folder, serve_programs):
+    (data_folder / "cluster" / "global" / "pg_control").write_bytes(b"")
 
     with pytest.raises(StartError, match=r"did not start: .*pg_control"):
-        async with serve_programs(place / "postgres"):
+        async with serve_programs(data_folder):
             pass
 
 
@@ -92,11 +90,9 @@ async def test_root_is_told_of_parents_that_the_servers_account_cannot_enter(pla
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
-async def test_data_of_another_account_is_refused(place, serve_programs):
-    async with serve_programs(place / "postgres"):
-        pass
-    os.chown(place / "postgres" / "cluster", 2, 2)
+async def test_data_of_another_account_is_refused(data_folder, serve_programs):
+    os.chown(data_folder / "cluster", 2, 2)
 
     with pytest.raises(StartError, match="belongs to bin"):
-        async with serve_programs(place / "postgres"):
+        async with serve_programs(data_folder):
             pass

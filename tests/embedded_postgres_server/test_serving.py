@@ -23,11 +23,11 @@ async def test_it_serves_utf8_on_a_socket_only_and_is_gone_afterwards(place, ser
 
 
 async def test_it_never_runs_as_root_and_no_other_account_may_enter_data_or_socket(
-    place, serve_programs
+    data_folder, serve_programs
 ):
-    async with serve_programs(place / "postgres") as server:
+    async with serve_programs(data_folder) as server:
         runner = owner_of(Path(f"/proc/{server.pid}"))
-        folders = [place / "postgres" / name for name in ("cluster", "run")]
+        folders = [data_folder / name for name in ("cluster", "run")]
 
         assert runner != 0
         assert {owner_of(folder) for folder in folders} == {runner}
@@ -47,33 +47,33 @@ async def test_our_environment_does_not_reach_it(place, serve_programs, monkeypa
     assert timezone in {"UTC", "Etc/UTC", "GMT"}
 
 
-async def test_an_interrupt_from_the_terminal_passes_it_by(place, serve_programs):
-    async with serve_programs(place / "postgres") as server:
+async def test_an_interrupt_from_the_terminal_passes_it_by(data_folder, serve_programs):
+    async with serve_programs(data_folder) as server:
         assert os.getsid(server.pid) != os.getsid(0)
 
 
 async def test_over_tcp_it_asks_for_the_password_and_listens_on_loopback_only(
-    place, serve_programs
+    data_folder, serve_programs
 ):
-    async with serve_programs(place / "postgres", tcp=True) as server:
+    async with serve_programs(data_folder, tcp=True) as server:
         async with connected(server.dsn()) as connection:
             assert await connection.fetchval("show listen_addresses") == "127.0.0.1"
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(server.dsn().replace(server.password, "guess"))
 
 
-async def test_rows_stay_from_one_start_to_the_next(place, serve_programs):
-    async with serve_programs(place / "postgres") as server, connected(server.dsn()) as connection:
+async def test_rows_stay_from_one_start_to_the_next(data_folder, serve_programs):
+    async with serve_programs(data_folder) as server, connected(server.dsn()) as connection:
         await connection.execute("create table notes as select 'kept' as note")
 
-    async with serve_programs(place / "postgres") as server, connected(server.dsn()) as connection:
+    async with serve_programs(data_folder) as server, connected(server.dsn()) as connection:
         assert await connection.fetchval("select note from notes") == "kept"
 
 
 async def test_a_path_too_long_for_a_socket_gets_a_short_one_for_as_long_as_it_runs(
-    place, serve_programs
+    data_folder, serve_programs
 ):
-    deep = place / ("long" * 20) / "postgres"
+    deep = data_folder.rename(data_folder.with_name("long" * 20))
 
     async with serve_programs(deep) as server, connected(server.dsn()) as connection:
         sockets = Path(await connection.fetchval("show unix_socket_directories"))
@@ -83,8 +83,8 @@ async def test_a_path_too_long_for_a_socket_gets_a_short_one_for_as_long_as_it_r
     assert not is_there(sockets)
 
 
-async def test_the_log_holds_nothing_of_what_statements_held(place, serve_programs):
-    async with serve_programs(place / "postgres") as server, connected(server.dsn()) as connection:
+async def test_the_log_holds_nothing_of_what_statements_held(data_folder, serve_programs):
+    async with serve_programs(data_folder) as server, connected(server.dsn()) as connection:
         await connection.execute("create table notes (note text primary key)")
         await connection.execute("insert into notes values ('secret subject')")
         with pytest.raises(asyncpg.UniqueViolationError):
@@ -92,6 +92,6 @@ async def test_the_log_holds_nothing_of_what_statements_held(place, serve_progra
         with pytest.raises(asyncpg.InvalidTextRepresentationError):
             await connection.execute("select 'secret subject'::int")
 
-    log = (place / "postgres" / "server.log").read_text()
+    log = (data_folder / "server.log").read_text()
     assert "ready to accept connections" in log
     assert "secret" not in log
