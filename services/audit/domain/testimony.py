@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from pydantic import ValidationError
-
+from libs.common.broker.decoding import decode
 from libs.common.broker.port import Delivery, Message
 from libs.common.contracts import CONTRACTS
+from libs.common.errors import PoisonError
 from services.audit.domain.canonical import canonical_json, faithful_json
 from services.audit.domain.facts import OTHER, facts_of, section_of
 from services.audit.domain.personal import shape_of, split
@@ -21,6 +21,12 @@ from services.audit.domain.record import NO_TENANT, BodyKind, Entry, Facts, Flag
 
 #: AMQP 0-9-1 short strings end here, so nothing honest is longer.
 _MAX_PROPERTY_CHARACTERS = 255
+
+#: What consumers call poison → how the record calls it; all else violates the contract.
+_VIOLATIONS = {
+    "unknown_type": Flag.UNKNOWN_TYPE,
+    "tenant_mismatch": Flag.TENANT_MISMATCH,
+}
 
 #: (publisher, type, tenant) → why this may not be, or None.
 Refusal = Callable[[str, str, str | None], str | None]
@@ -68,18 +74,16 @@ def take_down(delivery: Delivery, rules: Rules, *, recorded_at: datetime, salt: 
 
 
 def _read(message: Message, body_sha256: str) -> _Body:
-    contract = CONTRACTS.get(message.type)
-    if contract is None:
-        return _whole(message, Flag.UNKNOWN_TYPE)
     try:
-        tenant = contract.model_validate_json(message.body).tenant
+        decode(message, CONTRACTS)
         parsed = faithful_json(message.body)
         if not isinstance(parsed, dict):
             return _whole(message, Flag.CONTRACT_VIOLATED)
-        if tenant != message.tenant:
-            return _whole(message, Flag.TENANT_MISMATCH)
         return _split(message.type, parsed, body_sha256)
-    except (ValidationError, ValueError, RecursionError):
+    except PoisonError as error:
+        return _whole(message, _VIOLATIONS.get(error.reason, Flag.CONTRACT_VIOLATED))
+    except (ValueError, RecursionError):
+        # It obeys its contract, but splitting would change it; so it stays whole, and personal.
         return _whole(message, Flag.CONTRACT_VIOLATED)
 
 

@@ -10,15 +10,14 @@ import structlog
 from libs.common.broker.port import (
     Ack,
     Broker,
-    DeadLetter,
     Delivery,
-    Retry,
-    Settlement,
     Subscription,
 )
-from libs.common.broker.topology import AUDIT_EVENTS, DELAY_STEPS_SECONDS
+from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
+from libs.common.broker.verdicts import Verdict, after
 from libs.common.clock import Clock
 from libs.common.errors import PoisonError, TransientError
+from libs.common.metrics import DEAD_LETTERS, DELIVERIES
 from services.audit import metrics
 from services.audit.domain.chain import Recording
 from services.audit.domain.record import SALT_SIZE_BYTES, Entry, Flag
@@ -39,7 +38,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 
 _log = structlog.get_logger()
 
-_Settled = list[tuple[Delivery, Settlement]]
+_Judged = list[tuple[Delivery, Verdict]]
 
 
 class Recorder:
@@ -55,6 +54,7 @@ class Recorder:
         self._clock = clock
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
 
     async def run(self) -> None:
         """Record until cancelled; what is unsettled then goes back to the queue."""
@@ -69,7 +69,10 @@ class Recorder:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                # The subscription's prefetch bounds what can wait here.
+                # A hold that was lost in a long outage comes again: memory must not grow with it.
+                if len(self._waiting) >= PREFETCH:
+                    self._has_room.clear()
+                    await self._has_room.wait()
                 self._waiting.extend(await subscription.receive(BATCH))
                 self._arrived.set()
                 pause = _FIRST_PAUSE_SECONDS
@@ -81,12 +84,19 @@ class Recorder:
     async def _write(self, subscription: Subscription) -> None:
         while True:
             deliveries = await self._gather()
-            settlements = await self._record(deliveries)
+            verdicts = await self._record(deliveries)
             try:
-                await subscription.settle(settlements)
+                await subscription.settle(
+                    [(each, verdict.settlement) for each, verdict in verdicts]
+                )
             except TransientError as error:
                 # They come again and are recognised.
-                _log.warning("settling_failed", reason=error.reason, deliveries=len(settlements))
+                _log.warning("settling_failed", reason=error.reason, deliveries=len(verdicts))
+                continue
+            for _, verdict in verdicts:
+                DELIVERIES.labels(AUDIT_EVENTS, verdict.settled).inc()
+                if verdict.cause:
+                    DEAD_LETTERS.labels(AUDIT_EVENTS, verdict.cause).inc()
 
     async def _gather(self) -> list[Delivery]:
         await self._arrived.wait()
@@ -97,11 +107,12 @@ class Recorder:
         while self._waiting and len(batch) < BATCH and size_bytes < BATCH_BYTES:
             batch.append(self._waiting.popleft())
             size_bytes += len(batch[-1].message.body)
+        self._has_room.set()
         if not self._waiting:
             self._arrived.clear()
         return batch
 
-    async def _record(self, deliveries: Sequence[Delivery]) -> _Settled:
+    async def _record(self, deliveries: Sequence[Delivery]) -> _Judged:
         """Record a batch; where one of it cannot be, halve until only that one is left out."""
         try:
             with metrics.batch_duration_seconds.time():
@@ -116,7 +127,7 @@ class Recorder:
                 *await self._record(deliveries[middle:]),
             ]
         self._count(entries, recordings)
-        return [(delivery, Ack()) for delivery in deliveries]
+        return [(delivery, Verdict(Ack())) for delivery in deliveries]
 
     async def _take_down(self, deliveries: Sequence[Delivery]) -> list[Entry]:
         entries = []
@@ -179,23 +190,16 @@ def _note(entry: Entry, recording: Recording) -> None:
         )
 
 
-def _give_up(delivery: Delivery, error: Exception) -> Settlement:
+def _give_up(delivery: Delivery, error: Exception) -> Verdict:
     """Return how one message leaves that cannot be recorded: it is kept, never dropped."""
+    verdict = after(error, delivery, UNDELIVER)
     metrics.refused_total.inc()
-    known = isinstance(error, PoisonError)
-    settlement: Settlement
-    if known:
-        settlement = DeadLetter("record_refused")
-    elif delivery.attempt > len(DELAY_STEPS_SECONDS):
-        settlement = DeadLetter("internal_error")
-    else:
-        settlement = Retry("internal_error", DELAY_STEPS_SECONDS[delivery.attempt - 1])
     _log.error(
         "message_not_recorded",
         message_id=delivery.message.message_id,
         type=delivery.message.type,
         publisher=delivery.publisher,
-        settlement=type(settlement).__name__,
-        exc_info=None if known else error,
+        settlement=verdict.settled,
+        exc_info=None if isinstance(error, PoisonError) else error,
     )
-    return settlement
+    return verdict

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 
 import asyncpg
 
@@ -73,6 +74,12 @@ class PostgresArchive:
         """Return the end of every chain, or of one."""
         with _there(), translated():
             return [head_of(row) for row in await self._pool.fetch(self._sql["heads"], chain)]
+
+    async def ended_at(self) -> Mapping[str, datetime]:
+        """Return when the last record of each chain was made; chains without any are left out."""
+        with _there(), translated():
+            rows = await self._pool.fetch(self._sql["heads"], None)
+        return {row["chain"]: row["recorded_at"] for row in rows if row["recorded_at"]}
 
     @asynccontextmanager
     async def snapshot(
