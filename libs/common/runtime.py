@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from libs.common import logs
 from libs.common.errors import ConfigurationError, StartError, UndeliverError
 from libs.common.visible import visible
 
@@ -72,6 +73,8 @@ def exit_code(error: BaseException) -> int:
 
 
 def _run(main: Main, grace_seconds: float, *, stopped_is_success: bool) -> int:
+    if not structlog.is_configured():
+        logs.configure()  # unconfigured, structlog writes to stdout
     stop = _Stop(grace_seconds)
     try:
         with asyncio.Runner() as runner:
