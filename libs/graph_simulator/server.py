@@ -1,5 +1,6 @@
 """Starts the simulator: two HTTPS servers over one world."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +20,7 @@ from libs.graph_simulator.graph.service import GraphService
 from libs.graph_simulator.hosts import admin as admin_paths
 from libs.graph_simulator.hosts.authority import AuthorityHost
 from libs.graph_simulator.hosts.graph import LARGEST_BODY_BYTES, GraphHost
+from libs.graph_simulator.journal_sender import JournalSender
 from libs.graph_simulator.seed import Seed, plant
 from libs.graph_simulator.world.delivery import PostOffice
 from libs.graph_simulator.world.directory import World
@@ -69,7 +71,13 @@ async def serve(
     plant(world, seed)
     service, tokens = GraphService(world), Tokens(world)
     graph, authority = GraphHost(service, tokens), AuthorityHost(service, tokens)
-    admin = Admin(service, PostOffice(world))
+    post_office = PostOffice(world)
+    senders = [
+        JournalSender(world, post_office, world.tenants[tenant.id], tenant.journal)
+        for tenant in seed.tenants
+        if tenant.journal
+    ]
+    admin = Admin(service, post_office, senders)
     identity = new_identity([listen.public_host, listen.host])
     context = identity.server_context()
     async with AsyncExitStack() as stack:
@@ -85,7 +93,22 @@ async def serve(
         authority.url = f"https://{listen.public_host}:{authority_port}"
         tokens.audiences.add(graph.url)
         tokens.authority_url = authority.url
+        await _run(stack, senders)
         yield Simulator(graph.url, authority.url, ca_file, admin)
+
+
+async def _run(stack: AsyncExitStack, senders: Sequence[JournalSender]) -> None:
+    """Run the senders until the stack is left; an error of the block stays what it is."""
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    tasks = [group.create_task(sender.run()) for sender in senders]
+
+    async def stop() -> None:
+        for task in tasks:
+            task.cancel()
+        await group.__aexit__(None, None, None)
+
+    stack.push_async_callback(stop)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """The tester's hand in the simulator; over HTTP the same is under `/__sim/`."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
@@ -13,6 +14,7 @@ from libs.graph_simulator.admin.states import (
 )
 from libs.graph_simulator.graph.failures import Rule
 from libs.graph_simulator.graph.service import GraphService
+from libs.graph_simulator.journal_sender import JournalSender
 from libs.graph_simulator.options import Latency, Throttling
 from libs.graph_simulator.world.correspondence import answer, everyone_else
 from libs.graph_simulator.world.delivery import Delivery, Placed, PostOffice
@@ -31,10 +33,16 @@ class AdminError(Exception):
 class Admin:
     """Deliver, answer, act as a user, break, and look. Nothing here is throttled or delayed."""
 
-    def __init__(self, service: GraphService, post_office: PostOffice) -> None:
+    def __init__(
+        self,
+        service: GraphService,
+        post_office: PostOffice,
+        senders: Sequence[JournalSender] = (),
+    ) -> None:
         self._service = service
         self._world = service.world
         self._post_office = post_office
+        self._senders = senders
 
     # Mail
 
@@ -155,6 +163,7 @@ class Admin:
             "early_retries": counted.early_retries,
             "early_retry_examples": list(counted.early_examples),
             "token_requests": dict(counted.token_requests),
+            "journal_reports": dict(sum((one.counts for one in self._senders), Counter())),
         }
 
     def reset_statistics(self) -> None:

@@ -4,7 +4,8 @@ import base64
 import re
 
 from libs.graph_simulator.graph.errors import GraphError, bad_request
-from libs.graph_simulator.graph.filters import Comparison, Either, FilterError, Node, parse
+from libs.graph_simulator.graph.filter_parsing import parse
+from libs.graph_simulator.graph.filters import Comparison, Either, FilterError, Node
 from libs.graph_simulator.world.ids import folder_entry
 from libs.graph_simulator.world.items import NON_RECEIPT, READ_RECEIPT, Item
 from libs.graph_simulator.world.mailbox import Mailbox

@@ -2,7 +2,7 @@
 
 from libs.graph_simulator.graph import rendering
 from libs.graph_simulator.graph.calls import Call
-from libs.graph_simulator.graph.messages import find_folder
+from libs.graph_simulator.graph.lookups import find_folder
 from libs.graph_simulator.graph.queries import next_link, read_query
 from libs.graph_simulator.graph.requests import GraphResponse
 from libs.graph_simulator.world.folders import ROOT, Folder

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from libs.graph_simulator.graph.errors import GraphError, bad_request, unparsable
-from libs.graph_simulator.graph.filters import FilterError, Node, parse
+from libs.graph_simulator.graph.filter_parsing import parse
+from libs.graph_simulator.graph.filters import FilterError, Node
 from libs.graph_simulator.graph.requests import Exchange, GraphRequest
 
 _KNOWN = frozenset(

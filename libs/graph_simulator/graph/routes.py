@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from libs.graph_simulator.graph import mail_folders, messages, users
+from libs.graph_simulator.graph import listings, mail_folders, messages, users
 from libs.graph_simulator.graph.calls import Call, Route
 from libs.graph_simulator.graph.errors import GraphError, no_such_segment
 from libs.graph_simulator.graph.requests import GraphResponse
@@ -44,7 +44,7 @@ def _message_routes(prefix: str) -> list[Route]:
 ROUTES = (
     _route("GET", "users", "list_users", users.list_users, _DIRECTORY),
     _route("GET", "users/{user}", "get_user", users.get_user, _DIRECTORY),
-    _route("GET", "users/{user}/messages", "list_messages", messages.list_messages, _READ),
+    _route("GET", "users/{user}/messages", "list_messages", listings.list_messages, _READ),
     *_message_routes(_MESSAGE),
     _route("GET", "users/{user}/mailFolders", "list_folders", mail_folders.list_folders, _READ),
     _route(
@@ -61,7 +61,7 @@ ROUTES = (
         "GET",
         "users/{user}/mailFolders/{folder}/messages",
         "list_folder_messages",
-        messages.list_folder_messages,
+        listings.list_folder_messages,
         _READ,
     ),
     *_message_routes("users/{user}/mailFolders/{folder}/messages/{message}"),

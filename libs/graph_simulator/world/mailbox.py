@@ -117,6 +117,11 @@ class Mailbox:
         """Return the copies directly in a folder."""
         return [item for item in self._items.values() if item.folder == folder.number]
 
+    def is_recoverable(self, item: Item) -> bool:
+        """Whether a copy lies in Recoverable Items, where `/messages` does not look."""
+        folder = self.folder(item.folder)
+        return folder is not None and folder.is_recoverable
+
     def _new_folder(self, parent: Folder, display_name: str) -> Folder:
         folder = Folder(next(self._folder_numbers), display_name, parent.number)
         self._folders[folder.number] = folder
