@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from uuid import UUID
 
 from pydantic import BaseModel, SecretStr
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
 
 from libs.common.visible import bounded, escape_json, visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 #: What one cell of a table shows; JSON always holds everything.
 MAX_CELL_CHARACTERS = 300
@@ -110,9 +112,6 @@ class Output:
 
     @contextmanager
     def _bar(self, activity: str, total: int | None) -> Iterator[Callable[[], None]]:
-        # Here and below: rich takes 0.1 s to import, which `--json` need not pay.
-        from rich.progress import Progress  # noqa: PLC0415
-
         with Progress(console=_console(self._stderr), transient=True) as bar:
             task = bar.add_task(visible(activity), total=total)
             yield lambda: bar.advance(task)
@@ -123,10 +122,6 @@ class Output:
         self._stdout.flush()
 
     def _print_table(self, rows: Sequence[tuple[str, ...]], header: Sequence[str] | None) -> None:
-        from rich import box  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
         table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header is not None)
         for name in header or ("", ""):
             table.add_column(name, overflow="fold")
@@ -195,9 +190,7 @@ def _lines(text: str) -> str:
     return "".join(visible(line) + "\n" for line in text.split("\n"))
 
 
-def _console(stream: IO[str]) -> "Console":
-    from rich.console import Console  # noqa: PLC0415
-
+def _console(stream: IO[str]) -> Console:
     # Whoever reads through a pipe wants whole lines, not eighty columns.
     width = None if stream.isatty() else _PIPE_WIDTH
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
