@@ -88,9 +88,9 @@ def test_without_any_the_error_says_how_to_get_one(bare):
         binaries.find()
 
 
-def test_a_copy_for_an_account_that_cannot_reach_the_original_runs(tmp_path, wheel):
-    foreign = replace(server_account(tmp_path), uid=4_000_000, gid=4_000_000, changes=True)
-    shut = tmp_path / "shut"
+def test_a_copy_for_an_account_that_cannot_reach_the_original_runs(place, wheel):
+    foreign = replace(server_account(place), uid=4_000_000, gid=4_000_000, changes=True)
+    shut = place / "shut"
     shut.mkdir(mode=0o700)
     package = wheel.tree.parent
     for folder in (package, package.with_name(package.name + ".libs")):
@@ -98,7 +98,7 @@ def test_a_copy_for_an_account_that_cannot_reach_the_original_runs(tmp_path, whe
             shutil.copytree(folder, shut / folder.name, symlinks=True)
     original = binaries.probe(shut / package.name / "pginstall" / "bin", "wheel")
 
-    copy = within_reach(original, foreign, tmp_path / "copies")
+    copy = within_reach(original, foreign, place / "copies")
 
     shutil.rmtree(shut)
     answer = subprocess.check_output([copy.program("initdb"), "--version"], text=True)

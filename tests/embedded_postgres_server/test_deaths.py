@@ -14,8 +14,11 @@ from tests.embedded_postgres_server.conftest import connected, is_there, until
 _ROOT = Path(__file__).parents[2]
 
 
-async def _killed_parent(data_folder: Path, programs: Binaries) -> int:
-    """Run a launcher, let its server commit a row, kill the launcher alone; say who serves."""
+async def _killed_parent(data_folder: Path, programs: Binaries, *, stall: bool = False) -> int:
+    """Run a launcher, let its server commit a row, kill the launcher alone; say who serves.
+
+    With `stall` the server does not get to its shutdown before somebody lets it go on.
+    """
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.embedded_postgres_server.parent"),
         *(str(data_folder), str(programs.folder)),
@@ -24,20 +27,25 @@ async def _killed_parent(data_folder: Path, programs: Binaries) -> int:
     )
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
+    if stall:
+        os.kill(pid, signal.SIGSTOP)
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
     return pid
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends it")
-async def test_the_server_ends_when_its_launcher_is_killed(place, programs):
-    pid = await _killed_parent(place / "postgres", programs)
+async def test_the_server_ends_when_its_launcher_is_killed(data_folder, programs):
+    pid = await _killed_parent(data_folder, programs)
 
     await until(lambda: not is_there(Path(f"/proc/{pid}")))
 
 
-async def test_a_start_right_after_a_kill_finds_all_that_was_committed(data_folder, programs):
-    first = await _killed_parent(data_folder, programs)
+async def test_a_start_while_the_last_server_still_ends_waits_and_finds_all_that_was_committed(
+    data_folder, programs
+):
+    first = await _killed_parent(data_folder, programs, stall=True)
+    asyncio.get_running_loop().call_later(0.5, os.kill, first, signal.SIGCONT)
 
     async with (
         serve(data_folder, binaries=programs) as server,
