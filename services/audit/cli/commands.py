@@ -59,12 +59,12 @@ async def show(arguments: argparse.Namespace) -> int:
         else:
             found = await archive.with_id(arguments.record, personal=arguments.personal)
     output = Output(as_json=arguments.json)
-    for each in found:
-        if arguments.tenant in {None, each.record.link.chain}:
-            output.record(views.whole(each, personal=arguments.personal))
-    if not found:
+    wanted = [each for each in found if arguments.tenant in {None, each.chain}]
+    for each in wanted:
+        output.record(views.whole(each, personal=arguments.personal))
+    if not wanted:
         output.note(f"no such record: {arguments.record}")
-    return 0 if found else 1
+    return 0 if wanted else 1
 
 
 async def timeline(arguments: argparse.Namespace) -> int:

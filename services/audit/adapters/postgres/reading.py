@@ -67,7 +67,7 @@ class PostgresArchive:
         return await self._found("timeline", chain, mark.kind, mark.value, limit)
 
     async def after(self, seen: Mapping[str, int], *, limit: int) -> Sequence[Found]:
-        """Return what chains have beyond the numbers seen, in the order of recording."""
+        """Return the next records of each chain after a number, in the order of recording."""
         return await self._found("after", list(seen), list(seen.values()), limit)
 
     async def heads(self, chain: str | None = None) -> Sequence[Head]:
@@ -158,5 +158,6 @@ async def follow(
         for head in await archive.heads(chain):
             seen.setdefault(head.chain, 0)
         added = await archive.after(seen, limit=_CHUNK)
-        seen.update({each.chain: each.number for each in added})
+        for each in added:
+            seen[each.chain] = max(seen[each.chain], each.number)
         yield added

@@ -124,9 +124,14 @@ order by l.made_at, l.recorded_at, l.chain, l.number
 limit $4
 
 -- name: after
--- What each chain has beyond a number that was seen.
-select l.chain, l.number
+-- What each chain has beyond a number that was seen: the next ones, whatever the clock did meanwhile.
+select added.chain, added.number
 from unnest($1::text[], $2::bigint[]) as seen (chain, number)
-join log l on l.chain = seen.chain and l.number > seen.number
-order by l.recorded_at, l.chain, l.number
-limit $3
+cross join lateral (
+    select l.chain, l.number, l.recorded_at
+    from log l
+    where l.chain = seen.chain and l.number > seen.number
+    order by l.number
+    limit $3
+) as added
+order by added.recorded_at, added.chain, added.number
