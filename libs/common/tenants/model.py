@@ -128,6 +128,10 @@ class Tenant(Section):
     policy: Policy = Policy()
     protected_mailboxes: tuple[Address, ...] = ()
     vip_mailboxes: tuple[Address, ...] = ()
+    #: What the tenant's own mail flow rules add to subjects, such as `[EXTERNAL]`.
+    subject_tags: Annotated[
+        tuple[Annotated[str, Field(min_length=2, max_length=100)], ...], Field(max_length=20)
+    ] = ()
     protected_people: tuple[ProtectedPerson, ...] = ()
     senders: SenderLists = SenderLists()
     limits: Limits = Limits()

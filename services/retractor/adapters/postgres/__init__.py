@@ -1,0 +1,1 @@
+"""The ledger in Postgres: one class per port, one connection per transaction."""

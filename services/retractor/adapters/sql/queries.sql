@@ -1,0 +1,295 @@
+-- name: lock_subject
+-- Handlers of one message take turns, also for a message that has no row yet.
+select pg_advisory_xact_lock(hashtextextended($1, 7251))
+
+-- name: record_message
+-- The first report tells all there is: later ones of the same message key are equal.
+insert into messages (
+    tenant, message_key, internet_message_id, message_id_hash, from_address, sent_at, subject,
+    conversation_index
+) values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict do nothing
+
+-- name: record_receipts
+-- A redelivered report, or another part of it, adds what is new.
+insert into receipts (tenant, message_key, mailbox, role, report_key)
+select $1, $2, mailbox, role, $5
+from unnest($3::text[], $4::text[]) as received (mailbox, role)
+on conflict do nothing
+
+-- name: messages_with_key
+-- One message, exactly.
+select tenant, message_key, internet_message_id, from_address, sent_at, subject, conversation_index
+from messages where tenant = $1 and message_key = $2
+
+-- name: messages_with_id
+-- All that carry a Message-ID: more than one is an accident or an attack.
+select tenant, message_key, internet_message_id, from_address, sent_at, subject, conversation_index
+from messages where tenant = $1 and message_id_hash = $2 order by message_key limit 100
+
+-- name: receipts
+-- Who received these messages.
+select message_key, mailbox, role from receipts
+where tenant = $1 and message_key = any($2::text[]) order by message_key, mailbox
+
+-- name: next_sequence
+-- The number of an accepted command.
+select nextval('acceptances')
+
+-- name: get_retraction
+-- One command.
+select * from retractions where tenant = $1 and retraction_id = $2
+
+-- name: get_retraction_locked
+-- One command; whoever else wants to change it waits.
+select * from retractions where tenant = $1 and retraction_id = $2 for no key update
+
+-- name: put_retraction
+-- A command as accepted, or what has become of it since.
+insert into retractions (
+    tenant, retraction_id, kind, subject_id, publisher, destination, sequence, automatic,
+    body_sha256, internet_message_id, message_id_hash, message_key, expected, from_address,
+    sent_at, subject, colliding, depth, dry_run, named_mailboxes, reason, requested_by, status,
+    status_reason, round, accepted_at, waiting_until, standing_until, unreachable,
+    cause_message_id, cause_correlation_id, cause_publisher, cause_timestamp, cause_traceparent,
+    cause_is_message
+) values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35
+)
+on conflict (tenant, retraction_id) do update set
+    internet_message_id = excluded.internet_message_id,
+    message_id_hash = excluded.message_id_hash,
+    message_key = excluded.message_key,
+    expected = excluded.expected,
+    from_address = excluded.from_address,
+    sent_at = excluded.sent_at,
+    subject = excluded.subject,
+    colliding = excluded.colliding,
+    status = excluded.status,
+    status_reason = excluded.status_reason,
+    round = excluded.round,
+    waiting_until = excluded.waiting_until,
+    standing_until = excluded.standing_until,
+    unreachable = excluded.unreachable
+
+-- name: waiting_or_standing
+-- Retractions that a journal report concerns: those that waited for it, and standing orders.
+select * from retractions
+where tenant = $1 and kind = 'retract' and (
+    (status = 'waiting' and (message_key = $2 or (message_key is null and message_id_hash = $3)))
+    or (message_key = $2 and standing_until > $4 and status in ('running', 'finished'))
+)
+order by sequence for no key update
+
+-- name: overdue
+-- Retractions of messages that nobody has told us of in time.
+select * from retractions where status = 'waiting' and waiting_until <= $1
+order by waiting_until limit $2 for no key update skip locked
+
+-- name: add_searches
+-- One search per mailbox and message, however often it is asked for.
+insert into searches (
+    tenant, retraction_id, mailbox, message_id_hash, internet_message_id, from_address, sent_at,
+    subject, depth, matched_by, role, due_at
+)
+select $1, $2, wanted.mailbox, $3, $4, $5, $6, $7, $8, $9, wanted.role, $12
+from unnest($10::text[], $11::text[]) as wanted (mailbox, role)
+on conflict do nothing
+
+-- name: put_search
+-- What a look has shown; without due_at the search is over.
+update searches set looks = $5, attempts = $6, due_at = $7
+where tenant = $1 and retraction_id = $2 and mailbox = $3 and message_id_hash = $4
+
+-- name: enter_copy
+-- A copy as found; a second find changes nothing.
+insert into copies (
+    tenant, retraction_id, copy_id, mailbox, internet_message_id, depth, matched_by, user_id,
+    graph_message_id, conversation_index, received_at, folder_before, was_read, receipt_requested,
+    categories, target_folder, target_is_read, progress, attempts, folder_after, outcome, reason,
+    due_at
+) values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23
+)
+on conflict do nothing
+
+-- name: put_copy
+-- What has become of a copy.
+update copies set folder_before = $4, was_read = $5, progress = $6, attempts = $7,
+    folder_after = $8, outcome = $9, reason = $10, due_at = $11,
+    settled_at = case when $6 = 'settled' then clock_timestamp() end
+where tenant = $1 and retraction_id = $2 and copy_id = $3
+
+-- name: put_off
+-- A failed attempt; whether it has done anything is for the next one to see.
+update copies set attempts = $4, due_at = $5
+where tenant = $1 and retraction_id = $2 and copy_id = $3
+
+-- name: make_due
+-- Mailboxes get a visit; sorted, so that two who enter work for the same ones cannot deadlock.
+insert into mailboxes (tenant, mailbox, due_at)
+select $1, mailbox, $3 from unnest($2::text[]) as wanted (mailbox) order by mailbox
+on conflict (tenant, mailbox) do update set due_at = least(mailboxes.due_at, excluded.due_at)
+
+-- name: hasten_searches
+-- Called off: nothing of it waits for a later look.
+update searches set due_at = $3
+where tenant = $1 and retraction_id = $2 and due_at > $3
+returning mailbox
+
+-- name: hasten_copies
+-- Called off: nothing of it waits for a later attempt.
+update copies set due_at = $3
+where tenant = $1 and retraction_id = $2 and due_at > $3
+returning mailbox
+
+-- name: copies
+-- All copies of a retraction.
+select * from copies where tenant = $1 and retraction_id = $2 order by depth, mailbox, copy_id
+
+-- name: mailboxes_of
+-- Where a retraction has been, is, or will be.
+select mailbox from searches where tenant = $1 and retraction_id = $2
+union
+select mailbox from copies where tenant = $1 and retraction_id = $2
+
+-- name: is_open
+-- Whether work is left.
+select exists (
+    select 1 from searches where tenant = $1 and retraction_id = $2 and due_at is not null
+) or exists (
+    select 1 from copies where tenant = $1 and retraction_id = $2 and due_at is not null
+)
+
+-- name: counts
+-- How many copies ended how.
+select outcome, count(*) as number from copies
+where tenant = $1 and retraction_id = $2 and progress = 'settled' group by outcome
+
+-- name: get_copy_state
+-- The desired state of a copy; read before every write, and held until that is decided.
+select destination, sequence, automatic, exempt, origin_folder, origin_was_read, put_into
+from copy_states where tenant = $1 and user_id = $2 and graph_message_id = $3 for update
+
+-- name: put_copy_state
+-- The newest wish, or where it has led.
+insert into copy_states (
+    tenant, user_id, graph_message_id, destination, sequence, automatic, exempt, origin_folder,
+    origin_was_read, put_into
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (tenant, user_id, graph_message_id) do update set
+    destination = excluded.destination,
+    sequence = excluded.sequence,
+    automatic = excluded.automatic,
+    exempt = excluded.exempt,
+    origin_folder = excluded.origin_folder,
+    origin_was_read = excluded.origin_was_read,
+    put_into = excluded.put_into
+
+-- name: claim_mailboxes
+-- One worker per mailbox, in all replicas: a lease, and locked rows are somebody else's already.
+with picked as materialized (
+    select tenant, mailbox from mailboxes
+    where due_at <= $1 and (lease_until is null or lease_until <= $1)
+    order by due_at limit $3 for update skip locked
+)
+update mailboxes set lease_owner = gen_random_uuid(), lease_until = $2
+from picked
+where mailboxes.tenant = picked.tenant and mailboxes.mailbox = picked.mailbox
+returning mailboxes.tenant, mailboxes.mailbox, mailboxes.lease_owner
+
+-- name: prolong_lease
+-- Still ours? A worker that was away too long must stop.
+update mailboxes set lease_until = $4
+where tenant = $1 and mailbox = $2 and lease_owner = $3
+returning 1
+
+-- name: prolong_leases
+-- Visits that take longer than a lease; those that were lost meanwhile stay lost.
+update mailboxes set lease_until = $2 where lease_owner = any($1::uuid[])
+
+-- name: due_searches
+-- What is to be looked for in a mailbox now.
+select s.tenant, s.retraction_id, s.mailbox, s.internet_message_id, s.from_address, s.sent_at,
+    s.subject, s.depth, s.matched_by, s.role, s.looks, s.attempts
+from searches s
+where s.tenant = $1 and s.mailbox = $2 and s.due_at <= $3 order by s.due_at limit $4
+
+-- name: due_copies
+-- What is to be moved in a mailbox now.
+select * from copies
+where tenant = $1 and mailbox = $2 and due_at <= $3 order by due_at limit $4
+
+-- name: lock_mailbox
+-- Whoever enters work for the mailbox waits until the next visit is decided (see release).
+select 1 from mailboxes where tenant = $1 and mailbox = $2 and lease_owner = $3 for update
+
+-- name: release_mailbox
+-- Due again when its next work is, not before the end of a pause.
+update mailboxes set lease_owner = null, lease_until = null, due_at = greatest($4, (
+    select min(due_at) from (
+        select min(due_at) as due_at from searches
+        where tenant = $1 and mailbox = $2 and due_at is not null
+        union all
+        select min(due_at) from copies
+        where tenant = $1 and mailbox = $2 and due_at is not null
+    ) as open_work
+))
+where tenant = $1 and mailbox = $2 and lease_owner = $3
+
+-- name: answers_to
+-- What a message led to when it was first handled.
+select key, type, body from answers where publisher = $1 and message_id = $2 order by place
+
+-- name: remember_answer
+-- The inbox row; a message without answers has one that is empty.
+insert into answers (publisher, message_id, place, key, type, body) values ($1, $2, $3, $4, $5, $6)
+
+-- name: announce
+-- Into the outbox, in the transaction of the effect.
+insert into announcements (
+    message_id, type, tenant, body, correlation_id, causation_id, made_at, app_id, traceparent
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (message_id) do nothing
+
+-- name: unannounced
+-- What is to be published.
+select message_id, type, tenant, body, correlation_id, causation_id, made_at, app_id, traceparent
+from announcements where announced_at is null order by position limit $1
+
+-- name: announced
+-- Published; a crash before this publishes it again, under the same id.
+update announcements set announced_at = clock_timestamp()
+where message_id = any($1::text[]) and announced_at is null
+
+-- name: lock_usage
+-- Automatic retractions of a tenant count one after the other.
+select pg_advisory_xact_lock(hashtextextended($1, 7252))
+
+-- name: usage_of_last_hour
+-- What the limit per hour is compared with.
+select coalesce(sum(mailboxes), 0) from usage where tenant = $1 and minute > $2
+
+-- name: count_usage
+-- By minute, so that the hour slides.
+insert into usage (tenant, minute, mailboxes) values ($1, date_trunc('minute', $2::timestamptz), $3)
+on conflict (tenant, minute) do update set mailboxes = usage.mailboxes + excluded.mailboxes
+
+-- name: known_user
+-- Who is behind an address, if that was learned recently.
+select user_id from mailboxes where tenant = $1 and mailbox = $2 and learned_at >= $3
+
+-- name: known_folders
+-- Ids of well-known folders never change.
+select folders from mailboxes where tenant = $1 and mailbox = $2
+
+-- name: learn_mailbox
+-- What a visit has taught; another user behind the address has other folders.
+insert into mailboxes (tenant, mailbox, user_id, learned_at, folders) values ($1, $2, $3, $4, $5)
+on conflict (tenant, mailbox) do update set
+    folders = case when mailboxes.user_id = excluded.user_id then mailboxes.folders || excluded.folders
+        else excluded.folders end,
+    user_id = excluded.user_id,
+    learned_at = excluded.learned_at

@@ -1,0 +1,1 @@
+"""The decisions: identity, the guard, which command wins, ancestry. Pure functions."""

@@ -1,0 +1,1 @@
+"""What the retractor needs from outside: mailboxes, its ledger, the rules in force."""

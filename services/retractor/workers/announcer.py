@@ -1,0 +1,49 @@
+"""Publishes what the workers have written into the outbox."""
+
+import structlog
+
+from libs.common.errors import PermanentError, TransientError
+from services.retractor.workers.bench import Bench
+
+_log = structlog.get_logger()
+
+_AT_ONCE = 500
+
+
+async def announce(bench: Bench) -> None:
+    """Publish announcements until cancelled, in the order in which they were written."""
+    while True:
+        try:
+            while await announce_some(bench):
+                pass
+        except TransientError as error:
+            _log.warning("announcements_not_published", reason=error.reason)
+        await bench.outbox_bell.wait()
+
+
+async def announce_some(bench: Bench) -> int:
+    """Publish the oldest announcements and mark them; return how many.
+
+    At least once: a crash between the two publishes them again, under the same ids.
+
+    Raises:
+        TransientError: see `Publisher.publish` and `Outbox`.
+    """
+    waiting = await bench.outbox.unannounced(_AT_ONCE)
+    if not waiting:
+        return 0
+    try:
+        await bench.publisher.publish(waiting)
+    except PermanentError as error:
+        # We may not say so: a fault of configuration. Nothing is lost, it stays in the outbox.
+        raise TransientError(error.reason) from error
+    await bench.outbox.announced(waiting)
+    return len(waiting)
+
+
+async def tick(bench: Bench) -> None:
+    """Ring both bells now and then, for work and announcements that nobody rang for."""
+    while True:
+        await bench.clock.sleep(bench.pace.poll_seconds)
+        bench.work_bell.ring()
+        bench.outbox_bell.ring()

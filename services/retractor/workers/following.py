@@ -1,0 +1,137 @@
+"""Follows a conversation to replies and forwards inside the tenant (capability D3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from libs.common.contracts.retraction import Outcome, RetractMail
+from services.retractor.domain import guard
+from services.retractor.domain.addresses import split_by_domain
+from services.retractor.domain.ancestry import Ancestor, Descent, as_ancestor, descendants
+from services.retractor.domain.mail import FoundCopy, Mailbox
+from services.retractor.domain.retraction import Copy, Retraction, Search, found_copy, left_out
+from services.retractor.workers.bench import Bench
+
+
+@dataclass(slots=True)
+class Family:
+    """What descends from a message, as one mailbox shows it."""
+
+    #: Replies and forwards in this mailbox, and mailboxes that the guard leaves out.
+    copies: list[Copy] = field(default_factory=list)
+    #: The same in the mailboxes of those who sent or received them.
+    searches: list[Search] = field(default_factory=list)
+    #: External addresses that received one: nobody here can take it back.
+    unreachable: set[str] = field(default_factory=set)
+
+
+async def follow(
+    bench: Bench,
+    mailbox: Mailbox,
+    retraction: Retraction,
+    parent: Search,
+    accepted: Sequence[FoundCopy],
+) -> Family:
+    """Return the family of accepted copies, through this mailbox's own conversation ids.
+
+    Raises:
+        TransientError, PermanentError: see `ports.mailboxes`.
+    """
+    items: dict[str, FoundCopy] = {}
+    for conversation_id in {item.conversation_id for item in accepted if item.conversation_id}:
+        for item in await bench.mailboxes.in_conversation(mailbox, conversation_id):
+            items[item.graph_message_id] = item
+    async with bench.ledger.transaction() as ledger:
+        earlier = await ledger.progress.copies(retraction.tenant, retraction.retraction_id)
+    ancestors = [as_ancestor(item, parent.depth) for item in accepted]
+    ancestors += [
+        Ancestor(copy.internet_message_id, b"", copy.depth, None)
+        for copy in earlier
+        if copy.graph_message_id is not None and copy.outcome is not Outcome.REFUSED
+    ]
+    found = descendants(
+        list(items.values()),
+        ancestors,
+        max_depth=retraction.depth,
+        trust_message_ids=not retraction.colliding,
+    )
+    return await _family(bench, mailbox, retraction, accepted, found)
+
+
+async def _family(
+    bench: Bench,
+    mailbox: Mailbox,
+    retraction: Retraction,
+    accepted: Sequence[FoundCopy],
+    found: Sequence[tuple[FoundCopy, Descent]],
+) -> Family:
+    family = Family()
+    tenant = bench.rules.tenant(retraction.tenant)
+    domains = () if tenant is None else tenant.domains
+    for item in accepted:  # its sender is where it came from, not somebody who got it
+        _, outside = split_by_domain(item.participants, domains)
+        family.unreachable |= set(outside) - {item.fingerprint.from_address or ""}
+    for item, descent in found:
+        family.copies.append(
+            found_copy(retraction, mailbox, item, descent.depth, descent.matched_by)
+        )
+        inside, outside = split_by_domain(item.participants, domains)
+        family.unreachable |= set(outside)
+        if item.internet_message_id:
+            joining = [address for address in inside if address != mailbox.address]
+            await _join(bench, retraction, (item, descent), joining, family)
+    return family
+
+
+async def _join(
+    bench: Bench,
+    retraction: Retraction,
+    child: tuple[FoundCopy, Descent],
+    joining: Iterable[str],
+    family: Family,
+) -> None:
+    """Search a descendant in its participants' mailboxes, as far as the guard lets them join."""
+    item, descent = child
+    cleared = await _cleared(bench, retraction, tuple(joining))
+    message_id = item.internet_message_id or ""
+    family.searches += [
+        Search(
+            tenant=retraction.tenant,
+            retraction_id=retraction.retraction_id,
+            mailbox=address,
+            internet_message_id=message_id,
+            expected=item.fingerprint,
+            depth=descent.depth,
+            matched_by=descent.matched_by,
+            role="recipient",
+        )
+        for address in cleared.mailboxes
+    ]
+    reasons = [(cleared.refused, Outcome.REFUSED), (cleared.held, Outcome.UNTOUCHED)]
+    family.copies += [
+        left_out(retraction, address, message_id, outcome, reason, depth=descent.depth)
+        for left, outcome in reasons
+        for address, reason in left.items()
+    ]
+
+
+async def _cleared(bench: Bench, retraction: Retraction, joining: tuple[str, ...]) -> guard.Cleared:
+    tenant = bench.rules.tenant(retraction.tenant)
+    rights = bench.rules.rights_of(retraction.publisher)
+    if tenant is None or rights is None:
+        return guard.Cleared((), refused=dict.fromkeys(joining, guard.NOT_AUTHORISED))
+    async with bench.ledger.transaction() as ledger:
+        known = await ledger.progress.mailboxes(retraction.tenant, retraction.retraction_id)
+    request = guard.Request(
+        publisher=retraction.publisher,
+        type=RetractMail.type,
+        tenant=retraction.tenant,
+        destination=retraction.wish.destination,
+        automatic=retraction.wish.automatic,
+    )
+    fresh = sum(1 for address in joining if address not in known)
+    decision = guard.clear(
+        request, rights, tenant, joining, touched_before=len(known) - (len(joining) - fresh)
+    )
+    if isinstance(decision, guard.Cleared):
+        return decision
+    return guard.Cleared((), held=dict.fromkeys(joining, decision.reason))

@@ -1,0 +1,125 @@
+"""One stay at one mailbox: what is due there is done, two pieces of work at a time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from libs.common.contracts.retraction import Outcome
+from libs.common.errors import TransientError
+from services.retractor.domain.retraction import Copy, Search
+from services.retractor.ports.ledger import Visit
+from services.retractor.workers.attempts import Attempt, PausedError, make
+from services.retractor.workers.bench import Bench
+from services.retractor.workers.place import Place
+from services.retractor.workers.removing import Errand, remove
+from services.retractor.workers.returning import bring_home
+from services.retractor.workers.searching import search
+from services.retractor.workers.settling import close_search, settle
+
+_AT_ONCE = 2
+#: Little at a time: leases are checked between one handful and the next.
+_PER_LOOK = 8
+LEDGER_INCOMPLETE = "ledger_incomplete"
+
+
+@dataclass(slots=True)
+class MailboxVisit:
+    """A visit of one worker."""
+
+    bench: Bench
+    visit: Visit
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _broken_off: list[PausedError | TransientError] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Do what is due until nothing is, or the lease is lost.
+
+        Raises:
+            PausedError: throttled.
+            TransientError: of the ledger.
+        """
+        bench, place = self.bench, Place(self.bench, self.visit)
+        while not self._broken_off:
+            due = await bench.schedule.due(
+                self.visit, bench.clock.now(), bench.pace.lease_seconds, _PER_LOOK
+            )
+            if due is None or not (due[0] or due[1]):
+                return
+            searches, copies = due
+            async with asyncio.TaskGroup() as tasks:
+                for copy in copies:
+                    tasks.create_task(self._make(self._on_copy(place, copy), copy))
+                for wanted in searches:
+                    tasks.create_task(self._make(self._on_search(place, wanted), wanted))
+        raise _weightiest(self._broken_off)
+
+    async def _make(self, attempt: Attempt, about: Copy | Search) -> None:
+        """Make an attempt in its turn. A pause lets those that have begun come to their end."""
+        key = about.graph_message_id if isinstance(about, Copy) else None
+        # Two retractions of one copy take turns: each reads what the other has wished.
+        async with self._locks[key or str(id(about))], self._slots:
+            if self._broken_off:
+                return
+            try:
+                await make(self.bench, attempt)
+            except (PausedError, TransientError) as error:
+                self._broken_off.append(error)
+
+    def _on_search(self, place: Place, wanted: Search) -> Attempt:
+        bench = self.bench
+
+        async def put_off(failures: int, until: datetime) -> None:
+            async with bench.ledger.transaction() as ledger:
+                await ledger.work.put_search(replace(wanted, attempts=failures), until)
+
+        async def give_up(reason: str) -> None:
+            await close_search(bench, wanted, Outcome.FAILED, reason)
+
+        return Attempt(lambda: search(bench, place, wanted), wanted.attempts, put_off, give_up)
+
+    def _on_copy(self, place: Place, copy: Copy) -> Attempt:
+        bench = self.bench
+
+        async def put_off(failures: int, until: datetime) -> None:
+            async with bench.ledger.transaction() as ledger:
+                await ledger.work.put_off(copy, failures, until)
+
+        async def give_up(reason: str) -> None:
+            await settle(bench, copy, Outcome.FAILED, reason)
+
+        return Attempt(self._work_on(place, copy), copy.attempts, put_off, give_up)
+
+    def _work_on(self, place: Place, copy: Copy) -> Callable[[], Awaitable[None]]:
+        if copy.outcome is not None:
+            return lambda: self._settle_as_known(place, copy, copy.outcome)
+        return lambda: self._move(place, copy)
+
+    async def _settle_as_known(self, place: Place, copy: Copy, outcome: Outcome | None) -> None:
+        names = await place.names_of([copy.folder_before]) if copy.folder_before else {}
+        await settle(
+            self.bench,
+            copy,
+            outcome or Outcome.FAILED,
+            copy.reason,
+            folder_after=copy.folder_before,
+            names=names,
+        )
+
+    async def _move(self, place: Place, copy: Copy) -> None:
+        async with self.bench.ledger.transaction() as ledger:
+            retraction = await ledger.retractions.get(copy.tenant, copy.retraction_id)
+        if retraction is None or copy.graph_message_id is None:
+            await settle(self.bench, copy, Outcome.FAILED, LEDGER_INCOMPLETE)
+            return
+        mailbox = await place.mailbox()
+        errand = Errand(self.bench, place, retraction, mailbox, copy, copy.graph_message_id)
+        await (remove(errand) if retraction.kind == "retract" else bring_home(errand))
+
+
+def _weightiest(failures: list[PausedError | TransientError]) -> PausedError | TransientError:
+    """Return what decides how the visit ends: the longest pause before anything else."""
+    pauses = [one for one in failures if isinstance(one, PausedError)]
+    return max(pauses, key=lambda pause: pause.seconds) if pauses else failures[0]

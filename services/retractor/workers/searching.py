@@ -1,0 +1,161 @@
+"""Finds the copies of a message in one mailbox, and says which of them may be touched."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from libs.common.contracts.retraction import Outcome
+from libs.common.errors import UndeliverError
+from services.retractor.domain import identity
+from services.retractor.domain.mail import Fingerprint, FoundCopy, Mailbox
+from services.retractor.domain.retraction import (
+    Copy,
+    Retraction,
+    Search,
+    Status,
+    found_copy,
+    left_out,
+)
+from services.retractor.ports.mailboxes import Folder
+from services.retractor.workers.bench import Bench
+from services.retractor.workers.following import Family, follow
+from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
+from services.retractor.workers.settling import CANCELLED, close_search, finish_if_done
+
+_TOO_MANY_COPIES = 200
+
+
+async def search(bench: Bench, place: Place, wanted: Search) -> None:
+    """Look for a message in a mailbox; enter what is found, or come back later.
+
+    A second run enters the same copies under the same ids.
+
+    Raises:
+        TransientError, PermanentError: see `ports.mailboxes`.
+    """
+    async with bench.ledger.transaction() as ledger:
+        retraction = await ledger.retractions.get(wanted.tenant, wanted.retraction_id)
+    if retraction is None or retraction.status is not Status.RUNNING:
+        await close_search(bench, wanted, Outcome.UNTOUCHED, CANCELLED)
+        return
+    mailbox = await place.mailbox()
+    found = await _found(bench, place, mailbox, wanted, retraction)
+    others = await _other_messages(bench, wanted)
+    tags = _subject_tags(bench, wanted.tenant)
+    judged = [(item, _verdict(wanted, others, item, tags)) for item in found]
+    accepted = [item for item, verdict in judged if verdict is None]
+    family = Family()
+    if accepted and wanted.depth < retraction.depth:
+        family = await follow(bench, mailbox, retraction, wanted, accepted)
+    rows = [_row(retraction, wanted, mailbox, item, verdict) for item, verdict in judged]
+    await _enter(bench, retraction, wanted, rows, family, is_there=bool(accepted))
+
+
+async def _found(
+    bench: Bench, place: Place, mailbox: Mailbox, wanted: Search, retraction: Retraction
+) -> Sequence[FoundCopy]:
+    """Return all copies; those that the user (or we) deleted before where that matters.
+
+    The ids of the folders that matter are learned beside the search, so that they cost no time.
+    """
+    destination = FOLDER_OF[retraction.wish.destination]
+    try:
+        async with asyncio.TaskGroup() as calls:
+            visible = calls.create_task(
+                bench.mailboxes.with_message_id(mailbox, wanted.internet_message_id)
+            )
+            calls.create_task(place.folders(folders_to_compare(retraction.wish.destination)))
+    except* UndeliverError as failures:
+        raise failures.exceptions[0] from None
+    found = list(visible.result())
+    if not found or destination is Folder.PURGES:
+        found += await bench.mailboxes.with_message_id(
+            mailbox, wanted.internet_message_id, within=Folder.DELETIONS
+        )
+    return found[:_TOO_MANY_COPIES]
+
+
+async def _other_messages(bench: Bench, wanted: Search) -> list[Fingerprint]:
+    """Return what else came into this mailbox under the same Message-ID."""
+    if wanted.depth:
+        return []
+    async with bench.ledger.transaction() as ledger:
+        messages = await ledger.mail.messages(
+            wanted.tenant, internet_message_id=wanted.internet_message_id, message_key=None
+        )
+        if len(messages) < 2:
+            return []
+        receipts = await ledger.mail.receipts(
+            wanted.tenant, [message.message_key for message in messages]
+        )
+    here = {receipt.message_key for receipt in receipts if receipt.mailbox == wanted.mailbox}
+    alike = [message.fingerprint for message in messages if message.message_key in here]
+    return [fingerprint for fingerprint in alike if fingerprint != wanted.expected]
+
+
+def _verdict(
+    wanted: Search, others: Sequence[Fingerprint], item: FoundCopy, tags: Sequence[str]
+) -> tuple[Outcome, str] | None:
+    """Return why a copy is left alone; None where it is the one that was meant."""
+    if not identity.is_same_mail(wanted.expected, item.fingerprint, tags):
+        return Outcome.REFUSED, identity.IDENTITY_MISMATCH
+    if others and not identity.singles_out(wanted.expected, others, item.fingerprint, tags):
+        return Outcome.UNTOUCHED, identity.AMBIGUOUS_COPY
+    return None
+
+
+def _row(
+    retraction: Retraction,
+    wanted: Search,
+    mailbox: Mailbox,
+    item: FoundCopy,
+    verdict: tuple[Outcome, str] | None,
+) -> Copy:
+    row = found_copy(retraction, mailbox, item, wanted.depth, wanted.matched_by)
+    if verdict is None:
+        return row
+    outcome, reason = verdict
+    return replace(row, outcome=outcome, reason=reason)
+
+
+async def _enter(
+    bench: Bench,
+    retraction: Retraction,
+    wanted: Search,
+    rows: Sequence[Copy],
+    family: Family,
+    *,
+    is_there: bool,
+) -> None:
+    now = bench.clock.now()
+    looks = bench.pace.late_looks_seconds
+    may_come = wanted.role != "sender" and not retraction.dry_run and wanted.looks < len(looks)
+    rows = [*rows, *family.copies]
+    if not is_there and not may_come:
+        message_id, absent = wanted.internet_message_id, Outcome.ABSENT
+        rows.append(
+            left_out(retraction, wanted.mailbox, message_id, absent, None, depth=wanted.depth)
+        )
+    async with bench.ledger.transaction() as ledger:
+        current = await ledger.retractions.get(wanted.tenant, wanted.retraction_id, locked=True)
+        if current is None:
+            return
+        await ledger.work.enter_copies(rows, now)
+        await ledger.work.add_searches(family.searches, now)
+        unreachable = tuple(sorted({*current.unreachable, *family.unreachable}))
+        if unreachable != current.unreachable:
+            current = replace(current, unreachable=unreachable)
+            await ledger.retractions.put(current)
+        if not is_there and may_come:
+            seen = replace(wanted, looks=wanted.looks + 1, attempts=0)
+            due_at = now + timedelta(seconds=looks[wanted.looks])
+            await ledger.work.put_search(seen, due_at)
+            return
+        await ledger.work.put_search(wanted, None)
+        await finish_if_done(bench, ledger, current)
+
+
+def _subject_tags(bench: Bench, tenant: str) -> tuple[str, ...]:
+    known = bench.rules.tenant(tenant)
+    return () if known is None else known.subject_tags
