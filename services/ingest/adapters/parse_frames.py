@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
+from services.ingest.domain.flags import Flag
 from services.ingest.domain.mail import ParsedMail
 
 #: Lengths of the domains (JSON) and of the mail; of the parsed mail (JSON) and of the original.
@@ -73,6 +74,6 @@ async def read_answer(reader: asyncio.StreamReader) -> ParsedMail | None:
     if not text:
         return None
     parsed = _PARSED.validate_json(text)
-    if "transfer-encoded-original" not in parsed.flags:
+    if Flag.TRANSFER_ENCODED_ORIGINAL not in parsed.flags:
         return parsed
     return replace(parsed, original=replace(parsed.original, decoded=decoded))

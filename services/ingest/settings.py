@@ -1,0 +1,44 @@
+"""Every knob of ingest: `INGEST_*`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from libs.common.settings import ServiceSettings
+
+_MIB = 1024 * 1024
+
+
+class Settings(ServiceSettings):
+    """See `ServiceSettings`."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_")
+
+    #: The listener's name, as tenants' `journal.listeners` has it.
+    listener: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "default"
+    smtp_host: str = "127.0.0.1"
+    #: Port 0 takes a free one.
+    smtp_port: Annotated[int, Field(ge=0, le=65535)] = 8025
+    #: How we call ourselves; None: the first journal domain of the configuration.
+    smtp_hostname: str | None = None
+    smtp_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    smtp_recipients: Annotated[int, Field(ge=1, le=1000)] = 100
+    #: Exchange Online sends up to 150 MB, and a report adds its wrapper.
+    smtp_message_bytes: Annotated[int, Field(ge=_MIB, le=1024 * _MIB)] = 200 * _MIB
+    #: A message up to this size waits in memory, a larger one in a file.
+    smtp_memory_bytes: Annotated[int, Field(ge=0, le=64 * _MIB)] = _MIB
+    #: Larger messages that are in memory at once, while they are kept.
+    smtp_large_at_once: Annotated[int, Field(ge=1, le=100)] = 4
+    #: RFC 5321 §4.5.3.2.7: five minutes.
+    smtp_idle_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    #: Where large messages wait; None: the system's folder for temporary files.
+    spool_folder: Path | None = None
+    parse_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    #: Of one message. 150 MB take two seconds.
+    parse_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
+    #: Of one process.
+    parse_memory_bytes: Annotated[int, Field(ge=256 * _MIB)] = 2048 * _MIB
+    #: The broker's confirm; a client waits ten minutes for its answer (RFC 5321 §4.5.3.2.6).
+    publish_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
