@@ -14,7 +14,7 @@ from libs.common.broker.postgres.subscription import PostgresSubscription
 from libs.common.broker.postgres.wakeups import Wakeups
 from libs.common.broker.topology import MAX_BODY_BYTES, Topology
 from libs.common.clock import Clock
-from libs.common.errors import PermanentError
+from libs.common.errors import PermanentError, TransientError
 
 LEASE_SECONDS = 60.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
@@ -113,7 +113,12 @@ class PostgresBroker:
 
     async def missing(self) -> Sequence[str]:
         """See `Broker.missing`."""
-        rows = await self._session.fetch("declared")
+        try:
+            rows = await self._session.fetch("declared")
+        except TransientError as error:
+            if error.reason != "no_queue":
+                raise
+            rows = []
         bindings = {(row["queue"], row["type"]) for row in rows}
         queues = {row["queue"] for row in rows}
         return [queue.name for queue in self._topology.queues if queue.name not in queues] + [

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 import asyncpg
 
@@ -49,22 +50,16 @@ class Notifications:
             await self._something_unsaid.wait()
             self._something_unsaid.clear()
             queues, self._unsaid = self._unsaid, set()
-            try:
+            with suppress(UndeliverError):
                 await self._session.fetch("notify", CHANNEL, sorted(queues))
-            except UndeliverError:
-                continue
-            finally:
-                await self._clock.sleep(_PAUSE_SECONDS)
+            await self._clock.sleep(_PAUSE_SECONDS)
 
     async def hearing(self) -> None:
         """Ring the bells of this process for what others say, over a connection of its own."""
         await self._somebody_listens.wait()
         while True:
-            try:
-                with broker_errors():
-                    await self._hear_until_lost()
-            except UndeliverError:
-                pass
+            with suppress(UndeliverError), broker_errors():
+                await self._hear_until_lost()
             await self._clock.sleep(_RECONNECT_SECONDS)
 
     async def _hear_until_lost(self) -> None:
