@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,16 +11,16 @@ from libs.common.errors import StartError
 
 
 @pytest.fixture
-def ordinary(place) -> Iterator[None]:
-    """Take root's privileges away for a while: nothing is forbidden to root."""
-    if os.getuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
+def read_only(place: Path) -> Iterator[Path]:
+    """Give a folder that we may not write; root lends its privileges away for that."""
+    place.chmod(0o511)
+    if os.getuid() == 0:
+        os.seteuid(65534)
     try:
-        yield
+        yield place
     finally:
-        os.seteuid(0)
+        os.seteuid(os.getuid())
+        place.chmod(0o711)
 
 
 async def test_a_second_launcher_on_the_same_folder_learns_who_holds_it(
@@ -45,10 +46,9 @@ async def test_data_of_another_major_version_is_refused_with_both_versions(
     assert "UNDELIVER_PG_BIN" in str(refusal.value)
 
 
-@pytest.mark.usefixtures("ordinary")
-async def test_a_folder_that_may_not_be_written_is_named(serve_programs, place):
-    with pytest.raises(StartError, match=rf"{re.escape(str(place))}.*Permission denied"):
-        async with serve_programs(place / "not-ours" / "postgres"):
+async def test_a_folder_that_may_not_be_written_is_named(serve_programs, read_only):
+    with pytest.raises(StartError, match=rf"{re.escape(str(read_only))}.*Permission denied"):
+        async with serve_programs(read_only / "new" / "postgres"):
             pass
 
 
