@@ -52,7 +52,8 @@ class GraphConnection:
         self._cloud = cloud
         self._credential = credential
         self._clock = clock
-        self._http = _http_client(ca_file, connections)
+        self._transport = _transport(ca_file, connections)
+        self._http = _http_client(self._transport)
         host = urlsplit(cloud.graph_url).hostname or ""
         # Without allowed hosts the SDK would send our token anywhere, as to a forged nextLink.
         provider = AzureIdentityAuthenticationProvider(
@@ -91,6 +92,7 @@ class GraphConnection:
         """End the connection."""
         await self._credential.close()
         await self._http.aclose()
+        await self._transport.aclose()  # the SDK's own transport around it does not pass it on
 
     def _url(self, path: str) -> str:
         if path.startswith("/"):
@@ -149,16 +151,17 @@ def _request(method: str, url: str, body: bytes | None, immutable_ids: bool) -> 
     return request
 
 
-def _http_client(ca_file: Path | None, connections: int) -> httpx.AsyncClient:
+def _transport(ca_file: Path | None, connections: int) -> BoundedTransport:
     context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    transport = httpx.AsyncHTTPTransport(
-        verify=context,
-        http2=True,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        trust_env=False,
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return BoundedTransport(
+        httpx.AsyncHTTPTransport(verify=context, http2=True, limits=limits, trust_env=False)
     )
+
+
+def _http_client(transport: BoundedTransport) -> httpx.AsyncClient:
     client = httpx.AsyncClient(
-        transport=BoundedTransport(transport),
+        transport=transport,
         timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
         follow_redirects=False,
     )
