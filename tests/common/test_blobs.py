@@ -87,6 +87,18 @@ async def test_a_failing_disk_stores_nothing_and_a_mended_one_does(tmp_path, fai
         assert await blobs.get(key_of(CONTENT)) == CONTENT
 
 
+async def test_a_folder_that_cannot_be_flushed_fails_what_was_put_in_it(tmp_path):
+    class LosesNames(SystemDisk):
+        def sync(self, descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / key_of(CONTENT)).parent.mkdir(parents=True)
+    async with open_local_blobs(tmp_path, disk=LosesNames()) as blobs:
+        with pytest.raises(TransientError, match="blob_store_unavailable"):
+            await blobs.put(key_of(CONTENT), CONTENT)
+
+
 async def test_a_disk_that_takes_few_bytes_at_a_time_still_gets_all(tmp_path):
     async with open_local_blobs(tmp_path, disk=ShortDisk()) as blobs:
         await blobs.put(key_of(CONTENT), CONTENT)

@@ -9,10 +9,16 @@ from hashlib import sha256
 import pytest
 
 _WRITER = """
-import asyncio, hashlib, pathlib, sys
+import asyncio, hashlib, pathlib, sys, time
 from datetime import datetime, UTC
+from libs.common.blobs.group_commit import SystemDisk
 from libs.common.blobs.keys import blob_key
 from libs.common.blobs.local import open_local_blobs
+
+class PageByPage(SystemDisk):
+    def write(self, descriptor, content):
+        time.sleep(0.001)  # many moments to be killed in
+        return super().write(descriptor, content[:4096])
 
 async def write(blobs, worker):
     number = 0
@@ -24,7 +30,9 @@ async def write(blobs, worker):
         print(key, flush=True)
 
 async def main(folder):
-    async with open_local_blobs(pathlib.Path(folder)) as blobs, asyncio.TaskGroup() as group:
+    async with open_local_blobs(
+        pathlib.Path(folder), disk=PageByPage()
+    ) as blobs, asyncio.TaskGroup() as group:
         for worker in range(16):
             group.create_task(write(blobs, worker))
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from libs.common.contracts.mail import Disposition, KeyHeaders
 from libs.common.terminal import Output, add_config_argument, add_json_argument
 
-HOSTILE = "Invoice\x1b]0;owned\x07\r\nroot# \u202egnp.exe\x9b2J"
+HOSTILE = "Invoice\x1b]0;owned\x07\r\nroot# \u202egnp.exe\x9b2J\x7f"
 ROW = {"subject": HOSTILE, "mailbox": "ann@example.com", "copies": 2}
 
 
@@ -109,7 +109,7 @@ def test_mail_can_drive_no_terminal(request, stdout, stderr, form):
         step()
 
     shown = stdout.getvalue() + stderr.getvalue()
-    assert not any(sign in shown for sign in "\x1b\x07\r\x9b\u202e")
+    assert not any(sign in shown for sign in "\x1b\x07\r\x9b\u202e\x7f")
     assert "gnp.exe" in shown
 
 
