@@ -75,9 +75,11 @@ class Session(SMTP):
         self._unnoticed_bytes = 0
         self._is_keeping = False
 
-    @property
-    def transaction(self) -> Transaction:
-        """What the client has said since EHLO, RSET or the last message."""
+    def _transaction(self) -> Transaction:
+        """Return what the client has said since EHLO, RSET or the last message.
+
+        No property: aiosmtpd's constructor reads those before there is one.
+        """
         assert isinstance(self.envelope, Transaction)  # noqa: S101 - made below
         return self.envelope
 
@@ -135,13 +137,13 @@ class Session(SMTP):
         path = read_path("FROM", arg)
         if path is None:
             await self.push(replies.SYNTAX)
-        elif self.transaction.mail_from is not None:
+        elif self._transaction().mail_from is not None:
             await self.push(replies.BAD_SEQUENCE)
         elif (path.size_bytes or 0) > self._listener.limits.message_bytes:
             _log.warning("mail_refused", reason="too_large", size_bytes=path.size_bytes)
             await self._decide("MAIL", replies.TOO_LARGE)
         else:
-            self.transaction.mail_from = path.address
+            self._transaction().mail_from = path.address
             await self._decide("MAIL", replies.SENDER_OK)
 
     async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's name
@@ -149,11 +151,11 @@ class Session(SMTP):
         if await self.check_helo_needed():
             return
         path = read_path("TO", arg)
-        if self.transaction.mail_from is None:
+        if self._transaction().mail_from is None:
             await self.push(replies.BAD_SEQUENCE)
         elif path is None:
             await self.push(replies.SYNTAX)
-        elif self.transaction.recipients >= self._listener.limits.recipients:
+        elif self._transaction().recipients >= self._listener.limits.recipients:
             await self._decide("RCPT", replies.TOO_MANY_RECIPIENTS)
         else:
             await self._resolve(path.address)
@@ -161,9 +163,9 @@ class Session(SMTP):
     async def _resolve(self, address: str) -> None:
         destination = self._listener.routes.resolve(address)
         if isinstance(destination, Destination):
-            self.transaction.recipients += 1
-            if destination.tenant not in self.transaction.tenants:
-                self.transaction.tenants.append(destination.tenant)
+            self._transaction().recipients += 1
+            if destination.tenant not in self._transaction().tenants:
+                self._transaction().tenants.append(destination.tenant)
             await self._decide("RCPT", replies.RECIPIENT_OK)
             return
         _log.warning("recipient_refused", reason=destination.value, peer=self._peer())
@@ -176,7 +178,7 @@ class Session(SMTP):
         """Take the message; whatever happens, the connection is ready for the next one."""
         if await self.check_helo_needed():
             return
-        if not self.transaction.recipients:
+        if not self._transaction().recipients:
             await self.push(replies.BAD_SEQUENCE)
             return
         if arg:
@@ -217,8 +219,8 @@ class Session(SMTP):
         return ReceivedMail(
             content=content,
             sha256=sha256,
-            mail_from=self.transaction.mail_from or "",
-            tenants=tuple(self.transaction.tenants),
+            mail_from=self._transaction().mail_from or "",
+            tenants=tuple(self._transaction().tenants),
             listener=self._listener.name,
             peer=self._peer(),
             tls=self.session.ssl is not None,

@@ -1,0 +1,148 @@
+"""A listener on a real socket, what stands behind it, and a client that controls every byte."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from libs.common.clock import SystemClock
+from libs.common.tenants.model import Configuration
+from services.ingest.adapters.smtp import ListenerLimits, open_listener
+from services.ingest.domain.reception import ReceivedMail
+from services.ingest.domain.routes import Routes
+
+ACME_TOKEN = "a" * 26
+GLOBEX_TOKEN = "b" * 26
+ELSEWHERE_TOKEN = "c" * 26
+ACME = f"{ACME_TOKEN}@journaling.undeliver.example"
+GLOBEX = f"{GLOBEX_TOKEN}@journaling.undeliver.example"
+ELSEWHERE = f"{ELSEWHERE_TOKEN}@journaling.undeliver.example"
+SENDER = "journal-ndr@contoso.example"
+
+LIMITS = ListenerLimits(
+    connections=20,
+    recipients=5,
+    message_bytes=1_000_000,
+    memory_bytes=50_000,
+    large_at_once=2,
+    idle_seconds=30.0,
+)
+
+
+def tenant(name: str, token: str, listener: str = "default") -> dict:
+    return {
+        "id": name,
+        "microsoft_tenant_id": f"{name}-id",
+        "domains": [f"{name}.example"],
+        "journal": {"token": token, "listeners": [listener]},
+        "graph": {"client_id": "app", "client_secret": "env:SECRET"},
+    }
+
+
+CONFIGURATION = Configuration.model_validate(
+    {
+        "service_domain": "undeliver.example",
+        "journal_addresses": [{"domain": "journal.eu.undeliver.example", "home": "eu"}],
+        "tenants": [
+            tenant("acme", ACME_TOKEN),
+            tenant("globex", GLOBEX_TOKEN),
+            tenant("initech", ELSEWHERE_TOKEN, listener="other"),
+        ],
+    }
+)
+
+
+@dataclass
+class Keeper:
+    """Stands where the handler does. `failure` is raised while it is set, `gate` is waited for."""
+
+    kept: list[ReceivedMail] = field(default_factory=list)
+    failure: Exception | None = None
+    gate: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, mail: ReceivedMail) -> None:
+        self.begun.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.kept.append(mail)
+
+    @property
+    def contents(self) -> list[bytes]:
+        return [mail.content for mail in self.kept]
+
+
+@asynccontextmanager
+async def listening(keeper, clock=None, **changes):
+    async with open_listener(
+        keeper,
+        Routes.of(CONFIGURATION, "default"),
+        replace(LIMITS, **changes),
+        clock or SystemClock(),
+        name="default",
+        host="127.0.0.1",
+        port=0,
+        hostname="journaling.undeliver.example",
+    ) as listener:
+        yield listener
+
+
+class Client:
+    """Speaks SMTP byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, port: int, *, greet: bool = True):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
+        client = cls(reader, writer)
+        try:
+            if greet:
+                await client.reply()
+                await client.say("EHLO client.example")
+            yield client
+        finally:
+            writer.close()
+
+    async def reply(self) -> str:
+        """Read one reply, all its lines."""
+        lines = []
+        while True:
+            line = (await self.reader.readline()).decode()
+            if not line:
+                raise ConnectionResetError("closed by the server")
+            lines.append(line.rstrip("\r\n"))
+            if line[3:4] != "-":
+                return "\n".join(lines)
+
+    async def send(self, octets: bytes) -> None:
+        self.writer.write(octets)
+        await self.writer.drain()
+
+    async def say(self, command: str) -> str:
+        await self.send(command.encode() + b"\r\n")
+        return await self.reply()
+
+    async def begin(self, *recipients: str, sender: str = SENDER) -> None:
+        """Go as far as the data."""
+        assert (await self.say(f"MAIL FROM:<{sender}>")).startswith("250")
+        for recipient in recipients or (ACME,):
+            assert (await self.say(f"RCPT TO:<{recipient}>")).startswith("250")
+        assert (await self.say("DATA")).startswith("354")
+
+    async def deliver(self, message: bytes, *recipients: str) -> str:
+        """Send one message whole; it must need no transparency."""
+        await self.begin(*recipients)
+        await self.send(message + b".\r\n")
+        return await self.reply()
+
+    async def is_closed(self) -> bool:
+        return await self.reader.read(1) == b""
