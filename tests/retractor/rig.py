@@ -107,7 +107,9 @@ def journaled(
         message_key=mail.message_key,
         internet_message_id=mail.internet_message_id,
         envelope=Envelope(sender=mail.sender, recipients=tuple(recipients)),
-        source=Source(kind="journal", listener="default", peer="127.0.0.1", tls=True, proof="token"),
+        source=Source(
+            kind="journal", listener="default", peer="127.0.0.1", tls=True, proof="token"
+        ),
         raw=RawMail(
             store_key="acme/x",
             sha256=digest,

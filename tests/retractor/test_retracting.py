@@ -18,9 +18,7 @@ PHISH = Mail(to=EVERYBODY)
         ("hard_delete", "recoverableitemspurges"),
     ],
 )
-async def test_every_copy_goes_where_the_command_says(
-    destination, folder, rig, simulator, folders
-):
+async def test_every_copy_goes_where_the_command_says(destination, folder, rig, simulator, folders):
     simulator.admin.deliver(PHISH.mime(), PHISH.sender, PHISH.to)
     await rig.journal(PHISH)
 

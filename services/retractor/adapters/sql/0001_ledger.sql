@@ -199,4 +199,4 @@ create table usage (
 
 -- People's commands read the ledger; they change nothing but by message.
 grant usage on schema retractor to undeliver_cli;
-grant select on retractions, copies, searches, announcements to undeliver_cli;
+grant select on retractions, copies, searches, mailboxes to undeliver_cli;

@@ -293,3 +293,38 @@ on conflict (tenant, mailbox) do update set
         else excluded.folders end,
     user_id = excluded.user_id,
     learned_at = excluded.learned_at
+
+-- name: list_retractions
+-- For people: the newest first.
+select r.tenant, r.retraction_id, r.kind, r.subject_id, r.status, r.status_reason as reason_code,
+    r.destination, r.internet_message_id, r.publisher, r.requested_by, r.reason, r.accepted_at,
+    (select count(*) from copies c
+     where c.tenant = r.tenant and c.retraction_id = r.retraction_id) as copies
+from retractions r
+where ($1::text is null or r.tenant = $1) and ($2::text is null or r.status = $2)
+order by r.accepted_at desc, r.sequence desc limit $3
+
+-- name: show_retraction
+-- For people: one command and what became of it.
+select tenant, retraction_id, kind, subject_id, status, status_reason as reason_code, destination,
+    internet_message_id, message_key, depth, dry_run, round, publisher, automatic, requested_by,
+    reason, accepted_at, waiting_until, standing_until, unreachable
+from retractions where retraction_id = $1 and ($2::text is null or tenant = $2)
+order by accepted_at limit 1
+
+-- name: show_copies
+-- For people: folders by the names that are the same in every mailbox.
+select c.copy_id, c.mailbox, c.internet_message_id, c.depth, c.matched_by,
+    coalesce(before.name, c.folder_before) as folder_before,
+    coalesce(after.name, c.folder_after) as folder_after,
+    c.was_read, c.progress, c.outcome, c.reason, c.settled_at
+from copies c
+left join mailboxes m on m.tenant = c.tenant and m.mailbox = c.mailbox
+left join lateral (
+    select key as name from jsonb_each_text(m.folders) where value = c.folder_before limit 1
+) as before on true
+left join lateral (
+    select key as name from jsonb_each_text(m.folders) where value = c.folder_after limit 1
+) as after on true
+where c.retraction_id = $1 and ($2::text is null or c.tenant = $2)
+order by c.depth, c.mailbox, c.copy_id
