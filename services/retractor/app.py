@@ -25,6 +25,7 @@ from libs.common.runtime import run_together
 from libs.common.tenants.directory import Directory
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration, PublisherRights, Tenant
+from libs.common.tenants.secrets import warn_of_missing_secrets
 from services.retractor import handlers
 from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxes
 from services.retractor.adapters.postgres.answers import PostgresOutbox
@@ -102,6 +103,7 @@ async def retractor(
     Raises:
         TransientError: `database_unreachable`.
     """
+    warn_of_missing_secrets(configuration)
     rules = ConfiguredRules(configuration)
     mailboxes = GraphMailboxes(rules.tenant, endpoints_of(tuning), clock)
     pool = await open_pool(
