@@ -19,7 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from libs.common.visible import bounded, escape_json, visible
+from libs.common.visible import bounded, visible
 
 #: What one cell of a table shows; JSON always holds everything.
 MAX_CELL_CHARACTERS = 300
@@ -117,8 +117,9 @@ class Output:
             yield lambda: bar.advance(task)
 
     def _print_json(self, record: Record) -> None:
+        # In ASCII: no character can drive a terminal, and no locale can break the line.
         line = json.dumps(as_mapping(record), default=_plain, ensure_ascii=True, allow_nan=False)
-        self._stdout.write(escape_json(line) + "\n")
+        self._stdout.write(line + "\n")
         self._stdout.flush()
 
     def _print_table(self, rows: Sequence[tuple[str, ...]], header: Sequence[str] | None) -> None:
