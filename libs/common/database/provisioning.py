@@ -75,3 +75,19 @@ async def _create_schema(connection: asyncpg.Connection, name: str) -> None:
 async def _formatted(connection: asyncpg.Connection, template: str, *values: str) -> str:
     places = ", ".join(f"${place}::text" for place in range(2, len(values) + 2))
     return str(await connection.fetchval(f"select format($1, {places})", template, *values))
+
+
+async def create_database(superuser_dsn: str, name: str) -> None:
+    """Create a database where it does not exist; connect to another one for that.
+
+    Raises:
+        TransientError: `database_unreachable`.
+    """
+    with translated():
+        connection = await asyncpg.connect(superuser_dsn)
+        try:
+            known = await connection.fetchval("select 1 from pg_database where datname = $1", name)
+            if not known:
+                await connection.execute(await _formatted(connection, "create database %I", name))
+        finally:
+            await connection.close()

@@ -1,0 +1,1 @@
+"""All services in one process, on a private Postgres and a local folder."""
