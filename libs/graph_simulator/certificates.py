@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, for one run."""
+"""The simulator's own certificate authority, and the key that signs its tokens."""
 
 import ipaddress
 import ssl
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = timedelta(days=30)
@@ -19,11 +19,15 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the servers show, and what clients must trust."""
+    """What the servers show, what clients must trust, and what signs tokens.
+
+    Worth keeping over several runs: making keys takes longer than all else at the start.
+    """
 
     ca_pem: bytes
     certificate_pem: bytes
     key_pem: bytes
+    signing_key: rsa.RSAPrivateKey
 
     def server_context(self) -> ssl.SSLContext:
         """Make the context of the listeners."""
@@ -67,6 +71,7 @@ def new_identity(hosts: Sequence[str] = ()) -> Identity:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         ),
+        rsa.generate_private_key(public_exponent=65537, key_size=2048),
     )
 
 

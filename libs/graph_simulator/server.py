@@ -15,7 +15,7 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.errors import StartError
 from libs.graph_simulator.admin.admin import Admin
 from libs.graph_simulator.authority.tokens import Tokens
-from libs.graph_simulator.certificates import new_identity
+from libs.graph_simulator.certificates import Identity, new_identity
 from libs.graph_simulator.graph.service import GraphService
 from libs.graph_simulator.hosts import admin as admin_paths
 from libs.graph_simulator.hosts.authority import AuthorityHost
@@ -59,6 +59,7 @@ async def serve(
     listen: Listen | None = None,
     ca_file: Path | None = None,
     clock: Clock | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[Simulator]:
     """Serve until the block is left. Without `ca_file` the certificate is a temporary file.
 
@@ -69,7 +70,8 @@ async def serve(
     seed, listen = seed or Seed(), listen or Listen()
     world = World(clock or SystemClock(), seed.options)
     plant(world, seed)
-    service, tokens = GraphService(world), Tokens(world)
+    identity = identity or new_identity([listen.public_host, listen.host])
+    service, tokens = GraphService(world), Tokens(world, identity.signing_key)
     graph, authority = GraphHost(service, tokens), AuthorityHost(service, tokens)
     post_office = PostOffice(world)
     senders = [
@@ -78,7 +80,6 @@ async def serve(
         if tenant.journal
     ]
     admin = Admin(service, post_office, senders)
-    identity = new_identity([listen.public_host, listen.host])
     context = identity.server_context()
     async with AsyncExitStack() as stack:
         if ca_file is None:

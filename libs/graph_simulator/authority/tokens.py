@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import RSAAlgorithm
 
 from libs.graph_simulator.graph.errors import GraphError, invalid_token
@@ -28,11 +28,11 @@ _ALGORITHM = "RS256"
 
 
 class Tokens:
-    """Signs and checks tokens with one key for this run."""
+    """Signs and checks tokens with one key."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, key: RSAPrivateKey) -> None:
         self._world = world
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = key
         self._key_id = base64.urlsafe_b64encode(world.new_guid().encode()).decode().rstrip("=")
         self._checked: OrderedDict[str, Mapping[str, object]] = OrderedDict()
         #: Our own addresses, set once the ports are known.

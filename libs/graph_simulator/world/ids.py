@@ -150,7 +150,7 @@ def _write(raw: bytes) -> str:
 
 
 def _read(text: str) -> bytes:
-    if len(text) > _LONGEST_ID:
+    if len(text) > _LONGEST_ID or "/" in text or "+" in text:
         raise MalformedIdError
     try:
         return base64.b64decode(text.encode("ascii").translate(_FROM_GRAPH), validate=True)
