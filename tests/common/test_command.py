@@ -1,67 +1,75 @@
 """The `undeliver` command, run as people run it."""
 
+import io
 import json
-import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import dataclass
+from importlib import metadata
 
 import pytest
 import yaml
 
-from services.__main__ import AREAS, main
+from services.__main__ import AREAS, Area, main
 
 pytestmark = pytest.mark.usefixtures("own_logging")
 
 
-def undeliver(*words, stdin="", cwd=None, **environment):
-    own = {name: value for name, value in os.environ.items() if name != "UNDELIVER_CONFIG"}
-    return subprocess.run(
-        [sys.executable, "-m", "services", *map(str, words)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        cwd=cwd,
-        env=own | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
 
 
 @pytest.fixture
-def example_file(tmp_path):
+def undeliver(capsys, monkeypatch):
+    """Run the command in this process, as its console script does."""
+    for name in ("UNDELIVER_CONFIG", "ACME_GRAPH_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*words):
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:
+            code = left.code
+        return Run(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def example_file(undeliver, tmp_path):
     file = tmp_path / "undeliver.yaml"
-    file.write_text(undeliver("config", "example").stdout)
+    file.write_text(undeliver("config", "example").out)
     return file
 
 
-def test_help_lists_every_area_with_a_line_each(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
+def test_help_lists_every_area_with_a_line_each(undeliver):
+    run = undeliver("--help")
 
-    shown = capsys.readouterr().out
-    assert caught.value.code == 0
+    assert run.code == 0
     for name, area in AREAS.items():
-        assert f"  {name}" in shown
-        assert area.summary in shown
+        assert f"  {name}" in run.out
+        assert area.summary in run.out
 
 
-def test_the_version_is_the_distributions(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--version"])
+def test_the_version_is_the_distributions(undeliver):
+    run = undeliver("--version")
 
-    assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith("undeliver 0.")
+    assert run.code == 0
+    assert run.out == f"undeliver {metadata.version('undeliver')}\n"
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["config"], ["config", "nonsense"]])
-def test_a_usage_mistake_is_code_2(words, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(words)
+def test_a_usage_mistake_is_code_2(undeliver, words):
+    run = undeliver(*words)
 
-    assert caught.value.code == 2
-    assert "usage: undeliver" in capsys.readouterr().err
+    assert run.code == 2
+    assert "usage: undeliver" in run.err
+    assert run.out == ""
 
 
 def test_only_the_named_area_is_imported():
@@ -75,14 +83,13 @@ def test_only_the_named_area_is_imported():
     assert not [each for each in run.stderr.split() if each.startswith("services.ingest")]
 
 
-def test_a_missing_package_names_the_extra_to_install(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "services.config.cli", None)  # as if an import inside failed
-    monkeypatch.setitem(
-        AREAS, "config", AREAS["config"].__class__("no_such_client.cli", "", "retractor")
-    )
+def test_a_missing_package_names_the_extra_to_install(undeliver, monkeypatch):
+    monkeypatch.setitem(AREAS, "config", Area("no_such_client.cli", "", "retractor"))
 
-    assert main(["config"]) == 1
-    assert capsys.readouterr().err == (
+    run = undeliver("config")
+
+    assert run.code == 1
+    assert run.err == (
         "undeliver: `undeliver config` needs the Python package no_such_client, which is not "
         "installed: pip install 'undeliver[retractor]'\n"
     )
@@ -114,86 +121,80 @@ def test_ctrl_c_ends_a_command_without_a_traceback():
     assert command.returncode == 130
 
 
-def test_the_example_is_valid_and_says_what_it_holds(example_file):
+def test_the_example_is_valid_and_says_what_it_holds(undeliver, example_file):
     run = undeliver("config", "check", example_file)
 
-    assert run.returncode == 0
-    assert run.stdout.startswith(f"{example_file}: valid: 2 tenants, 3 domains, 2 publishers")
-    assert run.stderr == ""
+    assert run.code == 0
+    assert run.out.startswith(f"{example_file}: valid: 2 tenants, 3 domains, 2 publishers")
+    assert run.err == ""
 
 
-def test_every_example_has_tokens_of_its_own():
-    first, second = (yaml.safe_load(undeliver("config", "example").stdout) for _ in range(2))
+def test_every_example_has_tokens_of_its_own(undeliver):
+    first, second = (yaml.safe_load(undeliver("config", "example").out) for _ in range(2))
 
     tokens = [each["journal"]["token"] for file in (first, second) for each in file["tenants"]]
     assert len(set(tokens)) == 4
 
 
-def test_a_wrong_file_is_told_line_by_line_with_code_2(example_file):
+def test_a_wrong_file_is_told_line_by_line_with_code_2(undeliver, example_file):
     example_file.write_text(example_file.read_text().replace("region: us", "region: US"))
 
     run = undeliver("config", "check", example_file)
 
-    assert run.returncode == 2
-    assert run.stdout == ""
-    first = run.stderr.splitlines()[0]
-    assert first.startswith(f"{example_file}:12: region: is ")
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err.startswith(f"{example_file}:12: region: is ")
 
 
-def test_json_says_the_same_to_programs(example_file):
+def test_json_says_the_same_to_programs(undeliver, example_file, monkeypatch):
     valid = undeliver("config", "check", "--json", example_file)
-    wrong = undeliver("config", "check", "--json", "-", stdin="tenants: []\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"tenants: []\n")))
+    wrong = undeliver("config", "check", "--json", "-")
 
-    assert json.loads(valid.stdout)["valid"] is True
-    assert json.loads(valid.stdout)["tenants"] == 2
-    assert wrong.returncode == 2
-    assert json.loads(wrong.stdout) == {
+    assert json.loads(valid.out)["valid"] is True
+    assert json.loads(valid.out)["tenants"] == 2
+    assert wrong.code == 2
+    no_domain = {"field": "service_domain", "problem": "is missing", "remedy": "add it"}
+    no_tenant = {"field": "tenants", "problem": "is empty", "remedy": "add at least one"}
+    assert json.loads(wrong.out) == {
         "file": "-",
         "valid": False,
-        "problems": [
-            {
-                "line": 1,
-                "field": "service_domain",
-                "problem": "is missing",
-                "remedy": "add it",
-            },
-            {
-                "line": 1,
-                "field": "tenants",
-                "problem": "is empty",
-                "remedy": "add at least one",
-            },
-        ],
+        "problems": [{"line": 1} | no_domain, {"line": 1} | no_tenant],
     }
 
 
-def test_the_file_may_come_from_the_environment(example_file):
-    assert undeliver("config", "check", UNDELIVER_CONFIG=str(example_file)).returncode == 0
+def test_the_file_may_come_from_the_environment(undeliver, example_file, monkeypatch):
+    monkeypatch.setenv("UNDELIVER_CONFIG", str(example_file))
+
+    assert undeliver("config", "check").code == 0
 
 
-def test_without_a_file_the_way_to_one_is_named(tmp_path):
+def test_without_a_file_the_way_to_one_is_named(undeliver, tmp_path):
     for words in (["config", "check"], ["config", "check", tmp_path / "none.yaml"]):
         run = undeliver(*words)
 
-        assert run.returncode == 2
-        assert "undeliver config example" in run.stderr
+        assert run.code == 2
+        assert "undeliver config example" in run.err
 
 
-def test_secrets_are_resolved_only_on_demand(example_file):
+def test_secrets_are_resolved_only_on_demand(undeliver, example_file, monkeypatch):
     (example_file.parent / "globex-graph.pem").write_text("-----BEGIN")
 
     missing = undeliver("config", "check", "--secrets", example_file)
-    there = undeliver("config", "check", "--secrets", example_file, ACME_GRAPH_SECRET="hunter2")
+    monkeypatch.setenv("ACME_GRAPH_SECRET", "hunter2")
+    there = undeliver("config", "check", "--secrets", example_file)
 
-    assert missing.returncode == 2
+    assert missing.code == 2
     assert (
         "tenant acme: graph.client_secret: environment variable ACME_GRAPH_SECRET is not set"
-        in (missing.stderr)
+        in missing.err
     )
-    assert there.returncode == 0
-    assert "hunter2" not in there.stdout + there.stderr
+    assert there.code == 0
+    assert "hunter2" not in there.out + there.err
 
 
-def test_the_schema_is_json(capsys):
-    assert main(["config", "schema"]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "Configuration"
+def test_the_schema_is_json(undeliver):
+    run = undeliver("config", "schema")
+
+    assert run.code == 0
+    assert json.loads(run.out)["title"] == "Configuration"
