@@ -1,6 +1,7 @@
 """`python -m services.audit`: record every message until stopped."""
 
 import sys
+from pathlib import Path
 
 from libs.common import logs
 from libs.common.runtime import run as run_process
@@ -9,15 +10,15 @@ from services.audit.app import run
 from services.audit.settings import Settings
 
 
-def main() -> int:
-    """Run the service, and return the exit code."""
-    return run_process(_serve)
+def main(config: Path | None = None) -> int:
+    """Run the service, and return the exit code. `config` goes before `UNDELIVER_CONFIG`."""
+    return run_process(lambda: _serve(config))
 
 
-async def _serve() -> None:
+async def _serve(config: Path | None) -> None:
     settings = read_settings(Settings)
     logs.configure(settings.log_level)
-    await run(settings)
+    await run(settings, config or settings.config)
 
 
 if __name__ == "__main__":

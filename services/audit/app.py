@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import asyncpg
 
@@ -39,14 +40,14 @@ class Audit:
     checks: Mapping[str, Check]
 
 
-async def run(settings: Settings) -> None:
-    """Run the service on its own until cancelled.
+async def run(settings: Settings, config: Path | None) -> None:
+    """Run the service on its own until cancelled, by the configuration in a file.
 
     Raises:
         ConfigurationError: the configuration is missing or wrong.
         TransientError: the database does not answer at the start.
     """
-    configuration = load_configuration(settings.config)
+    configuration = load_configuration(config)
     dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
     async with (
         PostgresBroker.open(dsn, topology=UNDELIVER, clock=clock) as broker,

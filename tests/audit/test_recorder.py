@@ -14,12 +14,6 @@ from services.audit.workers.recorder import BATCH, LINGER_SECONDS, Recorder
 from tests.audit.messages import RULES, copy_settled, delivery, entry, retract
 from tests.audit.queues import ScriptedQueue
 from tests.fakes.audit_log import MemoryAuditLog, unreachable
-from tests.fakes.clock import FakeClock
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ async def test_recorders_at_the_same_time_leave_no_gap_and_no_double(audit_pool)
         mine = messages[first:] + messages[:first]
         for start in range(0, len(mine), 20):
             batch = [entry(each) for each in mine[start : start + 20]]
-            await until_recorded(log, batch)
+            await log.record(batch)  # whoever waits for a head is not turned away
 
     await asyncio.gather(*(record_all(log, 60 * n) for n, log in enumerate(recorders)))
 
@@ -71,9 +71,10 @@ async def test_what_was_recorded_before_a_crash_is_not_recorded_again(log, audit
     assert (verification.records, verification.is_intact) == (4, True)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+async def test_the_service_itself_may_not_rewrite_the_record(log, audit_pool):
+    await log.record([entry(delivery(retract()))])
+
+    for statement in (
         "update log set publisher = 'cli'",
         "delete from log",
         "truncate log",
@@ -81,13 +82,9 @@ async def test_what_was_recorded_before_a_crash_is_not_recorded_again(log, audit
         "truncate personal",
         "delete from heads",
         "truncate heads",
-    ],
-)
-async def test_the_service_itself_may_not_rewrite_the_record(statement, log, audit_pool):
-    await log.record([entry(delivery(retract()))])
-
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await audit_pool.execute(statement)
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await audit_pool.execute(statement)
 
 
 async def test_even_the_superuser_needs_to_disable_triggers_first(log, audit_pool, database):

@@ -13,5 +13,5 @@ __all__ = ["add_arguments", "main"]
 def main(arguments: argparse.Namespace) -> int:
     """Run the command that was named, and return its exit code."""
     if arguments.command == "run":
-        return serve()
+        return serve(arguments.config)
     return run_command(lambda: COMMANDS[arguments.command](arguments))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from libs.common.contracts.mail import Disposition
-from libs.common.terminal import add_json_argument
+from libs.common.terminal import add_config_argument, add_json_argument
 from services.audit.domain.facts import SECTIONS
 from services.audit.domain.record import Flag
 from services.audit.domain.search import DEFAULT_LIMIT
@@ -17,7 +17,8 @@ _MAX_LIMIT = 100_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="run the service: record every message until stopped")
+    run = commands.add_parser("run", help="run the service: record every message until stopped")
+    add_config_argument(run)
     search = _reader(commands, "search", "find records, newest first")
     _add_filters(search)
     show = _reader(commands, "show", "show one record whole")

@@ -10,8 +10,9 @@ create table entries (
     primary key (chain, number)
 );
 
-create index entries_recorded on entries (recorded_at);
-create index entries_section on entries (section, recorded_at);
+-- As search orders them, so that the newest are read and not all sorted.
+create index entries_recorded on entries (recorded_at desc, chain, number desc);
+create index entries_section on entries (section, recorded_at desc, chain, number desc);
 
 create table marks (
     kind text collate "C" not null,
