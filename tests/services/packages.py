@@ -31,15 +31,15 @@ def require_tools() -> None:
         raise UnavailableError(f"no {', '.join(missing)}")
 
 
-def dependencies(package: str) -> list[str]:
-    """Return the direct dependencies of a package, alternatives included.
+def dependencies(*packages: str) -> list[str]:
+    """Return the direct dependencies of packages, alternatives included.
 
     Raises:
-        UnavailableError: apt does not know the package, or its lists could not be fetched.
+        UnavailableError: apt does not know one, or its lists could not be fetched.
     """
     update()
-    lines = _run("apt-cache", *_private(), "depends", "--important", package).splitlines()
-    named = [line.strip(" |").split() for line in lines[1:]]
+    lines = _run("apt-cache", *_private(), "depends", "--important", *packages).splitlines()
+    named = [line.strip(" |").split() for line in lines if line.startswith(" ")]
     found = [words[1] for words in named if len(words) == 2 and words[0] in _DEPENDS]
     return [name for name in found if not name.startswith("<")]
 
@@ -62,9 +62,9 @@ def unpack(packages: Sequence[str], name: str) -> Path:
 
 
 def library_folders(tree: Path) -> tuple[Path, ...]:
-    """Return where the dynamic linker finds an unpacked tree's libraries."""
-    found = {path.parent for path in tree.glob("**/lib/**/*.so.*") if "postgresql" not in str(path)}
-    return tuple(sorted(found))
+    """Return where the dynamic linker finds an unpacked tree's libraries; plug-ins lie deeper."""
+    patterns = ("lib/*/*.so.*", "usr/lib/*/*.so.*", "usr/lib/*.so.*")
+    return tuple(sorted({path.parent for pattern in patterns for path in tree.glob(pattern)}))
 
 
 def update() -> None:
@@ -103,12 +103,14 @@ def _missing_libraries(packages: Sequence[str]) -> list[str]:
     found: list[str] = []
     waiting = list(packages)
     while waiting:
-        for name in dependencies(waiting.pop()):
-            if name not in installed and name.startswith("lib") and not name.startswith(_NEVER):
-                installed.add(name)
-                found.append(name)
-                waiting.append(name)
+        wanted = set(dependencies(*waiting)) - installed - set(found)
+        waiting = [name for name in sorted(wanted) if _is_needed_library(name)]
+        found += waiting
     return found
+
+
+def _is_needed_library(name: str) -> bool:
+    return name.startswith("lib") and not name.startswith(_NEVER)
 
 
 def _private() -> list[str]:

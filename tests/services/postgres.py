@@ -59,7 +59,7 @@ def _local() -> Postgres:
             return _of_another(dsn, dsn, unused=True)
         except UnavailableError as error:
             reasons.append(str(error))
-    raise UnavailableError(", ".join(dict.fromkeys(reasons)))
+    raise UnavailableError(", ".join(dict.fromkeys(reasons)) or "none answers")
 
 
 def _of_another(dsn: str, place: str, *, unused: bool = False) -> Postgres:
