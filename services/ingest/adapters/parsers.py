@@ -77,7 +77,7 @@ class Parsers:
 
     async def warm_up(self) -> None:
         """Have one process ready before the first mail."""
-        self._idle.append(await _Process.start(self._limits.memory_limit_bytes))
+        self._rest(await _Process.start(self._limits.memory_limit_bytes))
 
     async def close(self) -> None:
         """End the processes."""
@@ -88,8 +88,8 @@ class Parsers:
         async with self._turns:
             process = await self._process()
             answer = await self._answered(process, request)
-            if answer == "crashed" and process.served > 1:
-                # It may have been dead, or worn out, before this message came.
+            if answer == "crashed" and process.has_rested:
+                # It may have been dead before this message came.
                 answer = await self._answered(await self._process(), request)
         return answer
 
@@ -102,10 +102,14 @@ class Parsers:
             is_reusable = isinstance(answer, ParsedMail) and not is_worn
         finally:
             if is_reusable:
-                self._idle.append(process)
+                self._rest(process)
             else:
                 await process.end()
         return answer
+
+    def _rest(self, process: "_Process") -> None:
+        process.has_rested = True
+        self._idle.append(process)
 
     async def _process(self) -> "_Process":
         while self._idle:
@@ -138,6 +142,8 @@ class _Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.served = 0
+        #: It was idle, so it may have died unseen.
+        self.has_rested = False
 
     @classmethod
     async def start(cls, memory_limit_bytes: int) -> "_Process":
