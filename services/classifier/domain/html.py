@@ -16,6 +16,7 @@ MAX_TREE_TAGS = 20_000
 MAX_SCAN_CHARACTERS = 2_097_152
 MAX_LINKS = 2_000
 MAX_STYLED = 1_000
+MAX_ANCESTORS = 200
 MAX_TEXT_CHARACTERS = 65_536
 MAX_SCRIPT_CHARACTERS = 65_536
 MAX_TARGET_CHARACTERS = 4_096
@@ -72,11 +73,7 @@ def _by_tree(html: str) -> Page:
         loads += _REFRESH.findall(_value(node, "content"))
     has_password = tree.css_first("input[type=password i]") is not None
     images = len(tree.css("img"))
-    hidden_words = sum(
-        len(node.text(deep=True).split())
-        for node in tree.css("[style]")[:MAX_STYLED]
-        if _HIDDEN.search(_value(node, "style"))
-    )
+    hidden_words = _hide(tree)
     return Page(
         text=_visible_text(tree),
         links=links,
@@ -87,6 +84,30 @@ def _by_tree(html: str) -> Page:
         hidden_words=hidden_words,
         has_password=has_password,
     )
+
+
+def _hide(tree: LexborHTMLParser) -> int:
+    """Take out what is styled away, and return how many words that was."""
+    styled = tree.css("[style]")[:MAX_STYLED]
+    hidden = [node for node in styled if _HIDDEN.search(_value(node, "style"))]
+    ids = {node.mem_id for node in hidden}
+    outermost = [node for node in hidden if _is_outermost(node, ids)]
+    words = sum(len(node.text(deep=True).split()) for node in outermost)
+    for node in outermost:
+        node.decompose()
+    return words
+
+
+def _is_outermost(node: LexborNode, ids: set[int]) -> bool:
+    """Say whether no element around this one is hidden: removing that one frees this one, too."""
+    around = node.parent
+    for _ in range(MAX_ANCESTORS):
+        if around is None:
+            return True
+        if around.mem_id in ids:
+            return False
+        around = around.parent
+    return False
 
 
 def _visible_text(tree: LexborHTMLParser) -> str:

@@ -18,8 +18,10 @@ MAX_HEADER_BLOCK_BYTES = 1_048_576
 MAX_HEADERS = 1_000
 MAX_PARTS = 1_000
 MAX_TEXT_BYTES = 524_288
+MAX_TEXT_CHARACTERS = 262_144
 MAX_HTML_BYTES = 2_097_152
 MAX_PAGES = 20
+MAX_TEXTS = 50
 MAX_ATTACHMENT_BYTES = 16_777_216
 MAX_DECODED_BYTES = 134_217_728
 
@@ -126,7 +128,7 @@ class _Body:
             page = html_pages.read(to_text(content[:MAX_HTML_BYTES], charset))
             self.pages.append(page)
             self.texts.append(page.text)
-        elif kind == "text/plain":
+        elif kind == "text/plain" and len(self.texts) < MAX_TEXTS:
             self.texts.append(to_text(content[:MAX_TEXT_BYTES], charset))
 
 
@@ -141,7 +143,7 @@ def _read(message: Message) -> ParsedMail:
         body.take(part, is_nested)
     return _with_headers(
         message,
-        text="\n".join(body.texts),
+        text="\n".join(body.texts)[:MAX_TEXT_CHARACTERS],
         pages=tuple(body.pages),
         attachments=tuple(body.attachments),
         truncated=tuple(sorted(body.truncated)),

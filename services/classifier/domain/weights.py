@@ -51,7 +51,8 @@ WEIGHTS: dict[str, Weight] = {
     "own_domain_foreign_sender": Weight(2.5, spoofs=True),
     "protected_person": Weight(4, spoofs=True, is_solid=True, attributes=("bec",)),
     "lookalike_domain": Weight(4, spoofs=True, is_solid=True),
-    "similar_domain": Weight(2),
+    "similar_domain": Weight(1.8),
+    "other_suffix": Weight(0.7),
     "own_address_as_name": Weight(4, spoofs=True, is_solid=True),
     "address_as_name": Weight(1.0),
     "reply_to_elsewhere": Weight(0.2, 0.2),
@@ -86,7 +87,7 @@ WEIGHTS: dict[str, Weight] = {
     "lure_with_macro": Weight(4, is_solid=True),
     # Where it leads
     "active_link": Weight(3.5, is_solid=True),
-    "link_with_user": Weight(3, is_solid=True),
+    "link_with_user": Weight(2.5, is_solid=True),
     "link_to_ip": Weight(1.5, 1.2, is_solid=True),
     "confusable_link": Weight(2.5, is_solid=True),
     "own_domain_in_foreign_host": Weight(4, is_solid=True),
@@ -99,7 +100,7 @@ WEIGHTS: dict[str, Weight] = {
     "link_text_hides_bare_host": Weight(3.5, is_solid=True),
     "link_text_differs": Weight(1.2, is_solid=True),
     "password_form": Weight(4, is_solid=True),
-    "form_to_elsewhere": Weight(1, 1),
+    "form_to_elsewhere": Weight(0.5, 0.7),
     "picture_with_link": Weight(0.7, 1.2),
     "sender_cheap_suffix": Weight(0.7, 1.3),
     # How it is written
@@ -170,7 +171,7 @@ WEIGHTS: dict[str, Weight] = {
     "opt_out_text": Weight(is_bulk=True),
     # Nothing to judge by
     "parse_failure": Weight(),
-    "body_truncated": Weight(),
+    "body_truncated": Weight(1, 1),
 }
 
 

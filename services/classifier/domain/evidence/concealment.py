@@ -8,7 +8,8 @@ from services.classifier.domain.confusables import scripts
 from services.classifier.domain.reasons import Reason, quote
 
 _SPLIT_WORD = re.compile(r"[A-Za-z][\u200b\u200c\u200d\u2060\u00ad\ufeff\u180e][A-Za-z]")
-_MIXABLE = re.compile(r"\w*[\u0370-\u052f\u0531-\u058a\u13a0-\u13ff]\w*")
+_MIXABLE = re.compile(r"[\u0370-\u052f\u0531-\u058a\u13a0-\u13ff]")
+_WORD = re.compile(r"\w{1,64}")
 _STYLED = re.compile(r"[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a]{3,}")
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _SPACED = re.compile(r"(?:(?<=\s)|^)(?:[^\W\d_] ){4,}[^\W\d_](?=\s|$)")
@@ -22,6 +23,7 @@ MIN_SPLIT_WORDS = 5
 #: A newsletter's hidden preview line is shorter.
 MIN_HIDDEN_WORDS = 80
 MIN_MIXED_LETTERS = 3
+MAX_CHARACTERS = 65_536
 
 
 def reasons(case: Case) -> Iterator[Reason]:
@@ -57,8 +59,9 @@ def _hidden(case: Case) -> Iterator[Reason]:
 
 
 def _mixed_word(text: str) -> str | None:
-    for match in _MIXABLE.finditer(text):
-        word = match.group()
-        if len(word) >= MIN_MIXED_LETTERS and len(scripts(word)) > 1:
-            return word
+    if not _MIXABLE.search(text):
+        return None
+    for word in _WORD.findall(text[:MAX_CHARACTERS]):
+        if len(word) >= MIN_MIXED_LETTERS and _MIXABLE.search(word) and len(scripts(word)) > 1:
+            return str(word)
     return None

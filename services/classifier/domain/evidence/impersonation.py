@@ -52,12 +52,13 @@ def _domain(case: Case, domain: str) -> Iterator[Reason]:
     label, _, suffix = to_unicode(name).partition(".")
     for own in case.about.protected_domains:
         own_label, _, own_suffix = registered(own).partition(".")
-        if is_confusable(label, own_label) or (label == own_label and suffix != own_suffix):
-            close = skeleton(label) == skeleton(own_label) and label != own_label
-            yield Reason(
-                "lookalike_domain" if close else "similar_domain",
-                f"{quote(to_unicode(name))} resembles {own}",
-            )
+        shown = quote(to_unicode(name))
+        if label == own_label and suffix != own_suffix:
+            yield Reason("other_suffix", f"{shown} is named like {own}")
+        elif is_confusable(label, own_label):
+            is_lookalike = skeleton(label) == skeleton(own_label)
+            code = "lookalike_domain" if is_lookalike else "similar_domain"
+            yield Reason(code, f"{shown} resembles {own}")
 
 
 def _shown_address(case: Case) -> Iterator[Reason]:

@@ -12,13 +12,16 @@ from services.classifier.domain.case import Case
 from services.classifier.domain.confusables import fold_text
 from services.classifier.domain.reasons import Reason, quote
 
-MAX_CHARACTERS = 24_576
+#: A reader acts on what stands above the fold; long newsletters touch every topic further down.
+MAX_CHARACTERS = 6_000
 MANY = 3
 VERY_MANY = 6
 _SHOUTING = re.compile(r"[!?]{2,}|\${2,}|%%|!!")
 MIN_SUBJECT_LETTERS = 10
 _SYMBOLS = ("So", "Sk")
-_MONEY = re.compile(r"(?:\$|us\$|usd|eur|£|€) ?\d{1,3}(?:[.,]\d{3}){2,}|\d+(?:\.\d+)? ?million")
+_MONEY = re.compile(
+    r"(?:\$|us\$|usd|eur|£|€) ?\d{1,3}(?:[.,]\d{3}){2,4}|\d{1,9}(?:\.\d{1,3})? ?million"
+)
 
 
 def reasons(case: Case) -> Iterator[Reason]:
