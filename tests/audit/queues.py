@@ -13,6 +13,8 @@ class ScriptedQueue:
 
     def __init__(self) -> None:
         self.settled: dict[str, Settlement] = {}
+        self.published: list[Message] = []
+        self.subscribe_failures: list[Exception] = []
         self.receive_failures: list[Exception] = []
         self.settle_failures: list[Exception] = []
         self._waiting: list[Delivery] = []
@@ -35,6 +37,8 @@ class ScriptedQueue:
     async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator["ScriptedQueue"]:
         """See `Broker.subscribe`."""
         assert queue == AUDIT_EVENTS
+        if self.subscribe_failures:
+            raise self.subscribe_failures.pop(0)
         self._prefetch = prefetch
         yield self
 
@@ -63,7 +67,7 @@ class ScriptedQueue:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """See `Publisher.publish`."""
-        raise AssertionError("the recorder publishes nothing")
+        self.published += messages
 
     async def missing(self) -> Sequence[str]:
         """See `Broker.missing`."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from libs.common.contracts import CONTRACTS
 from services.audit.domain.canonical import canonical_json
+from services.audit.domain.facts import PERSONAL_KINDS, facts_of
 from services.audit.domain.personal import merge, shape_of, split
 from services.audit.domain.record import BodyKind
 from tests.audit.bodies import bodies
@@ -17,7 +18,7 @@ SECRET = "private-value"
 
 
 @pytest.mark.parametrize("type_", CONTRACTS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(choice=st.data())
 def test_a_body_in_two_parts_is_the_body_again(type_, choice):
     body = choice.draw(bodies(type_))
@@ -31,7 +32,7 @@ def test_a_body_in_two_parts_is_the_body_again(type_, choice):
 
 
 @pytest.mark.parametrize("type_", CONTRACTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(choice=st.data())
 def test_whatever_the_contract_marks_is_not_public(type_, choice):
     schema = CONTRACTS[type_].json_schema()
@@ -40,6 +41,19 @@ def test_whatever_the_contract_marks_is_not_public(type_, choice):
     public, _ = split(body, shape_of(type_))
 
     assert SECRET not in json.dumps(public)
+
+
+@pytest.mark.parametrize("type_", CONTRACTS)
+@settings(max_examples=6, deadline=None)
+@given(choice=st.data())
+def test_what_search_keeps_after_an_erasure_is_public(type_, choice):
+    body = {**choice.draw(bodies(type_)), "unheard_of": {"retraction_id": "a", "mailbox": "b"}}
+    public, _ = split(body, shape_of(type_))
+
+    marks = facts_of(type_, body, public).marks
+    lasting = {each for each in marks if each.kind not in PERSONAL_KINDS}
+
+    assert lasting == facts_of(type_, public, public).marks
 
 
 def _stained(value, schema, defs):

@@ -91,6 +91,7 @@ async def test_a_message_that_cannot_be_stored_does_not_stop_the_others(queue, l
             await queue.hand_out(*messages)
             await queue.all_settled(BATCH)
 
+    assert [each.type for each in queue.published] == ["delivery.dead_lettered.v1"]
     assert queue.settled.pop(messages[77].message.message_id) == DeadLetter("record_refused")
     assert set(queue.settled.values()) == {Ack()}
     assert len(log.links) == BATCH - 1
@@ -129,6 +130,7 @@ async def test_what_could_not_be_settled_is_recognised_when_it_comes_again(queue
 
 
 async def test_a_broker_that_is_gone_is_asked_again(queue, log, clock):
+    queue.subscribe_failures = [TransientError("broker_unreachable")]
     queue.receive_failures = [TransientError("broker_unreachable") for _ in range(3)]
     async with running(queue, log, clock):
         await queue.hand_out(delivery(retract()))

@@ -43,6 +43,27 @@ async def until_recorded(log, batch):
                 raise
 
 
+async def test_the_record_can_be_verified_while_it_grows(log, audit_pool):
+    archive = PostgresArchive(audit_pool)
+
+    async def grow():
+        for _ in range(40):
+            await log.record([entry(delivery(copy_settled(each))) for each in ("acme", "globex")])
+
+    async with asyncio.TaskGroup() as group:
+        growing = group.create_task(grow())
+        while not growing.done():
+            assert (await verify(archive)).is_intact
+
+    assert (await verify(archive)).records == 80
+
+
+async def test_whoever_reads_a_snapshot_may_fail_in_its_own_ways(audit_pool):
+    with pytest.raises(BrokenPipeError):
+        async with PostgresArchive(audit_pool).snapshot():
+            raise BrokenPipeError
+
+
 async def test_one_key_in_two_chains_at_once_is_recorded_in_both_as_a_conflict(audit_pool):
     """The head locks differ, so only the unique key can stop the second from being the first."""
     honest = delivery(copy_settled("acme"), message_id="same")

@@ -79,6 +79,10 @@ class AuditLogContract:
             delivery(retract(), body=b""),
             delivery(retract(), body=b"[" * 100_000),
             delivery(retract(), body=altered(of, extra="\0")),
+            delivery(retract(), body=altered(of, disposition={"a": 1}, outcome=["\0"], status=7)),
+            delivery(
+                retract(), body=altered(of, message_key=None, mailbox=[[1], {"x": None}, "\0"])
+            ),
             delivery(retract(requested_by="\0" * 300, reason="\U0001f4a3")),
             delivery(retract(internet_message_id="<" + "é" * 100_000 + ">")),
             delivery(retract(), type="no.such.type", tenant="nobody\0", body=b"null"),

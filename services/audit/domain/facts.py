@@ -38,6 +38,9 @@ RETRACTION = "retraction"
 GROUP = "group"
 
 
+#: Marks that go when the personal bytes of their record go (a trigger in 0002_search.sql).
+PERSONAL_KINDS = frozenset({INTERNET_MESSAGE_ID, MAILBOX, PERSON})
+
 #: Field of a body, at any depth → the kind of mark that its value is.
 _FIELDS = {
     "mailbox": MAILBOX,
@@ -70,14 +73,23 @@ def mark(kind: str, value: str) -> Mark:
     return Mark(kind, text[:_MAX_MARK_CHARACTERS].replace("\0", "\ufffd"))
 
 
-def facts_of(type_: str, body: dict[str, Any]) -> Facts:
-    """Return what search knows of a message whose body obeys its contract."""
+def facts_of(type_: str, body: dict[str, Any], public: dict[str, Any]) -> Facts:
+    """Return what search knows of a message whose body obeys its contract.
+
+    Only what is public leaves a trace that erasing does not take along.
+    """
+    lasting = {each for each in _marks(public) if each.kind not in PERSONAL_KINDS}
+    personal = {each for each in _marks(body) if each.kind in PERSONAL_KINDS}
     return Facts(
         section=section_of(type_),
-        disposition=body.get("disposition"),
-        outcome=body.get("outcome") or body.get("status"),
-        marks=frozenset(_marks(body)),
+        disposition=_word(public.get("disposition")),
+        outcome=_word(public.get("outcome") or public.get("status")),
+        marks=frozenset(lasting | personal),
     )
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _marks(value: object) -> Iterator[Mark]:

@@ -93,7 +93,10 @@ def _split(type_: str, body: dict[str, Any], body_sha256: str) -> _Body:
     # personal fields prove the guess.
     hidden = {"body_sha256": body_sha256, "fields": personal}
     return _Body(
-        BodyKind.SPLIT, canonical_json(public), canonical_json(hidden), facts_of(type_, body)
+        BodyKind.SPLIT,
+        canonical_json(public),
+        canonical_json(hidden),
+        facts_of(type_, body, public),
     )
 
 

@@ -7,22 +7,24 @@ from collections.abc import Sequence
 
 import structlog
 
+from libs.common.broker.announcing import announce
 from libs.common.broker.port import (
     Ack,
     Broker,
     Delivery,
     Subscription,
 )
-from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
-from libs.common.broker.verdicts import Verdict, after
+from libs.common.broker.publishing import Cause, CausedPublish
+from libs.common.broker.topology import AUDIT_EVENTS
+from libs.common.broker.verdicts import Verdict
 from libs.common.clock import Clock
-from libs.common.errors import PoisonError, TransientError
-from libs.common.metrics import DEAD_LETTERS, DELIVERIES
+from libs.common.errors import TransientError
 from services.audit import metrics
 from services.audit.domain.chain import Recording
-from services.audit.domain.record import SALT_SIZE_BYTES, Entry, Flag
+from services.audit.domain.record import SALT_SIZE_BYTES, Entry
 from services.audit.domain.testimony import Rules, take_down
 from services.audit.ports import AuditLog
+from services.audit.workers.reporting import Judged, give_up, report_recorded, report_settled
 
 PREFETCH = 500
 BATCH = 200
@@ -34,11 +36,11 @@ BATCH_BYTES = 16 * 1024 * 1024
 _TURN_BYTES = 256 * 1024
 
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 5.0
+
+_SERVICE = "audit"
 
 _log = structlog.get_logger()
-
-_Judged = list[tuple[Delivery, Verdict]]
 
 
 class Recorder:
@@ -58,10 +60,16 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until cancelled; what is unsettled then goes back to the queue."""
-        async with (
-            self._broker.subscribe(AUDIT_EVENTS, prefetch=PREFETCH) as subscription,
-            asyncio.TaskGroup() as group,
-        ):
+        while True:
+            try:
+                async with self._broker.subscribe(AUDIT_EVENTS, prefetch=PREFETCH) as subscription:
+                    await self._attend(subscription)
+            except TransientError as error:
+                _log.warning("subscribing_failed", reason=error.reason)
+                await self._clock.sleep(_FIRST_PAUSE_SECONDS)
+
+    async def _attend(self, subscription: Subscription) -> None:
+        async with asyncio.TaskGroup() as group:
             group.create_task(self._receive(subscription), name="audit receives")
             group.create_task(self._write(subscription), name="audit writes")
 
@@ -83,8 +91,9 @@ class Recorder:
 
     async def _write(self, subscription: Subscription) -> None:
         while True:
-            deliveries = await self._gather()
-            verdicts = await self._record(deliveries)
+            verdicts = await self._record(await self._gather())
+            for delivery, verdict in verdicts:
+                await announce(self._publish_for(delivery), delivery, verdict, self._clock)
             try:
                 await subscription.settle(
                     [(each, verdict.settlement) for each, verdict in verdicts]
@@ -92,11 +101,11 @@ class Recorder:
             except TransientError as error:
                 # They come again and are recognised.
                 _log.warning("settling_failed", reason=error.reason, deliveries=len(verdicts))
-                continue
-            for _, verdict in verdicts:
-                DELIVERIES.labels(AUDIT_EVENTS, verdict.settled).inc()
-                if verdict.cause:
-                    DEAD_LETTERS.labels(AUDIT_EVENTS, verdict.cause).inc()
+            else:
+                report_settled(verdicts)
+
+    def _publish_for(self, delivery: Delivery) -> CausedPublish:
+        return CausedPublish(self._broker, Cause.of(delivery), clock=self._clock, app_id=_SERVICE)
 
     async def _gather(self) -> list[Delivery]:
         await self._arrived.wait()
@@ -112,7 +121,7 @@ class Recorder:
             self._arrived.clear()
         return batch
 
-    async def _record(self, deliveries: Sequence[Delivery]) -> _Judged:
+    async def _record(self, deliveries: Sequence[Delivery]) -> list[Judged]:
         """Record a batch; where one of it cannot be, halve until only that one is left out."""
         try:
             with metrics.batch_duration_seconds.time():
@@ -120,13 +129,13 @@ class Recorder:
                 recordings = await self._append(entries)
         except Exception as error:  # noqa: BLE001 (the consumer loop: STYLE has one place for it)
             if len(deliveries) == 1:
-                return [(deliveries[0], _give_up(deliveries[0], error))]
+                return [(deliveries[0], give_up(deliveries[0], error))]
             middle = len(deliveries) // 2
             return [
                 *await self._record(deliveries[:middle]),
                 *await self._record(deliveries[middle:]),
             ]
-        self._count(entries, recordings)
+        report_recorded(entries, recordings, self._clock.now())
         return [(delivery, Verdict(Ack())) for delivery in deliveries]
 
     async def _take_down(self, deliveries: Sequence[Delivery]) -> list[Entry]:
@@ -152,54 +161,3 @@ class Recorder:
                 _log.warning("recording_failed", reason=error.reason, pause_seconds=pause)
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-
-    def _count(self, entries: Sequence[Entry], recordings: Sequence[Recording]) -> None:
-        metrics.batch_records.observe(len(entries))
-        now = self._clock.now()
-        for entry, recording in zip(entries, recordings, strict=True):
-            if recording is Recording.DUPLICATE:
-                metrics.duplicates_total.inc()
-                continue
-            _note(entry, recording)
-            properties = entry.properties
-            metrics.lag_seconds.observe(max(0.0, (now - properties.made_at).total_seconds()))
-            metrics.head_timestamp_seconds.labels(entry.chain).set(
-                properties.recorded_at.timestamp()
-            )
-        _log.info(
-            "messages_recorded",
-            messages=len(entries),
-            duplicates=sum(each is Recording.DUPLICATE for each in recordings),
-            conflicting=sum(each is Recording.CONFLICTING for each in recordings),
-        )
-
-
-def _note(entry: Entry, recording: Recording) -> None:
-    flags = set(entry.properties.flags)
-    if recording is Recording.CONFLICTING:
-        flags.add(Flag.CONFLICTING)
-    for flag in flags or (metrics.NO_FLAG,):
-        metrics.records_total.labels(flag).inc()
-    if flags:
-        _log.warning(
-            "remarkable_message_recorded",
-            message_id=entry.properties.message_id,
-            type=entry.properties.type,
-            publisher=entry.properties.publisher,
-            flags=sorted(flags),
-        )
-
-
-def _give_up(delivery: Delivery, error: Exception) -> Verdict:
-    """Return how one message leaves that cannot be recorded: it is kept, never dropped."""
-    verdict = after(error, delivery, UNDELIVER)
-    metrics.refused_total.inc()
-    _log.error(
-        "message_not_recorded",
-        message_id=delivery.message.message_id,
-        type=delivery.message.type,
-        publisher=delivery.publisher,
-        settlement=verdict.settled,
-        exc_info=None if isinstance(error, PoisonError) else error,
-    )
-    return verdict

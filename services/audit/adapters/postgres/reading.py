@@ -1,7 +1,7 @@
 """The log for people: search, one record, a timeline, what is new, whole chains."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
 
 import asyncpg
@@ -89,14 +89,26 @@ class PostgresArchive:
 
         Records come in the order of chains and numbers, a few at a time; recording goes on.
         """
-        with _there(), translated():
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
+        # What the caller does meanwhile may fail in its own ways: those are not the database's.
+        held = AsyncExitStack()
+        try:
+            with _there(), translated():
+                connection = await held.enter_async_context(self._pool.acquire())
+                await held.enter_async_context(
+                    connection.transaction(isolation="repeatable_read", readonly=True)
+                )
                 heads = [head_of(row) for row in await connection.fetch(self._sql["heads"], chain)]
-                rows = connection.cursor(self._sql["walk"], chain, prefetch=_CHUNK)
-                yield heads, (record_of(row) async for row in rows)
+            yield heads, self._walk(connection, chain)
+        finally:
+            with translated():
+                await held.aclose()
+
+    async def _walk(
+        self, connection: asyncpg.Connection, chain: str | None
+    ) -> AsyncIterator[Record]:
+        with translated():
+            async for row in connection.cursor(self._sql["walk"], chain, prefetch=_CHUNK):
+                yield record_of(row)
 
     async def _found(
         self, statement: str, *arguments: object, personal: bool = False
