@@ -11,6 +11,9 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import pytest
+
 from libs.common.broker.port import Message
 from libs.common.broker.publishing import Cause, CausedPublish
 from libs.common.clock import Clock
@@ -33,6 +36,7 @@ from libs.common.contracts.retraction import (
 )
 from libs.common.runtime import run_together
 from libs.common.tenants.model import Configuration
+from libs.graph_simulator.server import Simulator
 from services.retractor.app import handlers_of, workers_of
 from services.retractor.settings import Tuning
 from services.retractor.workers.bench import Bench
@@ -210,10 +214,10 @@ class Rig:
         )
 
     async def finished(
-        self, retraction_id: UUID, kind: str = "retract", round_: int = 1, timeout: float = 15
+        self, retraction_id: UUID, kind: str = "retract", round_: int = 1
     ) -> RetractionFinished:
         """Wait for the announcement that a retraction has ended."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(15):
             while True:
                 for one in self.published.contracts(RetractionFinished):
                     if (one.retraction_id, one.kind, one.round) == (retraction_id, kind, round_):
@@ -239,3 +243,28 @@ class Rig:
             with suppress(asyncio.CancelledError):
                 await self._workers
             self._workers = None
+
+    async def kill(self, pool: asyncpg.Pool) -> None:
+        """End the workers as `kill -9` does: nothing is given back, leases run out by themselves."""
+
+        async def nothing(*_: object) -> None:
+            return None
+
+        schedule = self.bench.schedule
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(schedule, "release", nothing)
+            await self.stop()
+        await pool.execute("update mailboxes set lease_until = now() where lease_until is not null")
+
+
+def deliver(simulator: Simulator, mail: Mail, rcpt_to: Sequence[str] | None = None) -> None:
+    """Let a message arrive in mailboxes; its journal report is another matter."""
+    simulator.admin.deliver(mail.mime(), mail.sender, rcpt_to or mail.to)
+
+
+def writes(simulator: Simulator) -> dict[str, int]:
+    """Count what has changed anything in mailboxes."""
+    calls = simulator.admin.statistics()["calls"]
+    assert isinstance(calls, dict)
+    names = ("move", "permanent_delete", "patch_message", "delete_message", "copy")
+    return {name: calls[name] for name in names if calls.get(name)}

@@ -41,7 +41,7 @@ async def search(bench: Bench, place: Place, wanted: Search) -> None:
         return
     mailbox = await place.mailbox()
     found = await _found(bench, place, mailbox, wanted, retraction)
-    others = await _other_messages(bench, wanted)
+    others = await _other_messages(bench, retraction, wanted)
     tags = _subject_tags(bench, wanted.tenant)
     judged = [(item, _verdict(wanted, others, item, tags)) for item in found]
     accepted = [item for item, verdict in judged if verdict is None]
@@ -76,7 +76,9 @@ async def _found(
     return found[:_TOO_MANY_COPIES]
 
 
-async def _other_messages(bench: Bench, wanted: Search) -> list[Fingerprint]:
+async def _other_messages(
+    bench: Bench, retraction: Retraction, wanted: Search
+) -> list[Fingerprint]:
     """Return what else came into this mailbox under the same Message-ID."""
     if wanted.depth:
         return []
@@ -90,8 +92,11 @@ async def _other_messages(bench: Bench, wanted: Search) -> list[Fingerprint]:
             wanted.tenant, [message.message_key for message in messages]
         )
     here = {receipt.message_key for receipt in receipts if receipt.mailbox == wanted.mailbox}
-    alike = [message.fingerprint for message in messages if message.message_key in here]
-    return [fingerprint for fingerprint in alike if fingerprint != wanted.expected]
+    return [
+        message.fingerprint
+        for message in messages
+        if message.message_key in here and message.message_key != retraction.message_key
+    ]
 
 
 def _verdict(

@@ -1,0 +1,134 @@
+"""A Message-ID is written by the sender: it must not lead us to somebody else's mail."""
+
+from datetime import timedelta
+
+from libs.common.contracts.retraction import RetractionHeld
+from tests.retractor.rig import SENT_AT, Mail, deliver
+
+ANN, BOB = "ann@acme.example", "bob@acme.example"
+INNOCENT = Mail(
+    sender="boss@partner.example",
+    to=(ANN, BOB),
+    subject="Contract",
+    internet_message_id="<shared@partner.example>",
+    sent_at=SENT_AT - timedelta(days=3),
+)
+PHISH = Mail(to=(ANN,), internet_message_id=INNOCENT.internet_message_id)
+#: As `PHISH`, but with the innocent message's From and Subject forged, too.
+FORGED = Mail(
+    sender=INNOCENT.sender,
+    to=(ANN,),
+    subject=INNOCENT.subject,
+    internet_message_id=INNOCENT.internet_message_id,
+)
+
+
+def by_subject(simulator, mail):
+    copies = simulator.admin.copies(internet_message_id=mail.internet_message_id)
+    return {(copy.mailbox.partition("@")[0], copy.subject): copy.folder for copy in copies}
+
+
+async def test_an_innocent_message_under_the_same_id_stays(rig, simulator):
+    deliver(simulator, INNOCENT)
+    deliver(simulator, PHISH)
+    await rig.journal(INNOCENT)
+    await rig.journal(PHISH)
+
+    retraction_id = await rig.retract(PHISH, message_key=PHISH.message_key)
+    finished = await rig.finished(retraction_id)
+
+    assert by_subject(simulator, PHISH) == {
+        ("ann", "Contract"): "inbox",
+        ("bob", "Contract"): "inbox",
+        ("ann", "Your invoice"): "recoverableitemsdeletions",
+    }
+    assert (finished.counts.moved, finished.counts.refused) == (1, 1)
+
+
+async def test_it_stays_even_if_only_the_attackers_message_was_journaled(rig, simulator):
+    deliver(simulator, INNOCENT)
+    await rig.journal(PHISH, to=[ANN, BOB])
+
+    retraction_id = await rig.retract(PHISH)
+    await rig.finished(retraction_id)
+
+    assert set(by_subject(simulator, INNOCENT).values()) == {"inbox"}
+    reasons = {(one.outcome, one.reason) for one in rig.settled(retraction_id)}
+    assert reasons == {("refused", "identity_mismatch"), ("absent", None)}
+
+
+async def test_where_two_headers_are_forged_the_third_decides(rig, simulator):
+    deliver(simulator, INNOCENT)
+    deliver(simulator, FORGED)
+    await rig.journal(INNOCENT)
+    await rig.journal(FORGED)
+
+    retraction_id = await rig.retract(FORGED, message_key=FORGED.message_key, mailboxes=[ANN])
+    await rig.finished(retraction_id)
+
+    left = [one.reason for one in rig.settled(retraction_id) if one.outcome == "untouched"]
+    assert left == ["ambiguous_copy"]
+    folders = {
+        copy.delivered_at: copy.folder
+        for copy in simulator.admin.copies(
+            internet_message_id=FORGED.internet_message_id, mailbox=ANN
+        )
+    }
+    assert [folders[at] for at in sorted(folders)] == ["inbox", "recoverableitemsdeletions"]
+
+
+async def test_a_copy_that_nothing_singles_out_waits_for_a_person(rig, simulator):
+    twin = Mail(
+        sender=INNOCENT.sender,
+        to=(ANN,),
+        subject=INNOCENT.subject,
+        internet_message_id=INNOCENT.internet_message_id,
+        sent_at=INNOCENT.sent_at,
+        text="Other bank account!",
+    )
+    deliver(simulator, INNOCENT)
+    deliver(simulator, twin)
+    await rig.journal(INNOCENT)
+    await rig.journal(twin)
+
+    retraction_id = await rig.retract(twin, message_key=twin.message_key, mailboxes=[ANN])
+    finished = await rig.finished(retraction_id)
+
+    assert finished.counts.untouched == 2
+    assert set(by_subject(simulator, twin).values()) == {"inbox"}
+
+
+async def test_a_retraction_that_fits_several_messages_is_held(make_rig):
+    rig = make_rig()
+    await rig.journal(INNOCENT)
+    await rig.journal(PHISH)
+
+    await rig.retract(PHISH)
+
+    [held] = rig.published.contracts(RetractionHeld)
+    assert held.reason == "ambiguous_message"
+
+
+async def test_tags_that_the_tenants_rules_add_make_no_difference(make_rig, simulator, folders):
+    rig = make_rig(subject_tags=("[EXTERNAL]",))
+    rig.start()
+    written = Mail()
+    tagged = Mail(subject="[EXTERNAL] Your invoice", sent_at=SENT_AT + timedelta(minutes=1))
+    deliver(simulator, tagged)
+    await rig.journal(written)
+
+    await rig.finished(await rig.retract(written))
+
+    assert set(folders(written.internet_message_id).values()) == {"recoverableitemsdeletions"}
+
+
+async def test_a_senders_claim_to_a_key_of_another_message_is_refused(make_rig):
+    rig = make_rig()
+    await rig.journal(INNOCENT)
+
+    retraction_id = await rig.retract(
+        Mail(internet_message_id="<other@evil.example>"), message_key=INNOCENT.message_key
+    )
+    finished = await rig.finished(retraction_id)
+
+    assert (finished.status, finished.reason) == ("refused", "message_mismatch")

@@ -1,0 +1,159 @@
+"""Retractions that are earlier than their mail, and mail that is later than its retraction."""
+
+import asyncpg
+import pytest
+
+from libs.common.contracts.retraction import RetractionAccepted
+from services.retractor.app import ConfiguredRules, bench_of
+from services.retractor.settings import Tuning
+from services.retractor.workers.announcer import announce_some
+from services.retractor.workers.expiry import expire_some
+from tests.fakes.clock import FakeClock
+from tests.fakes.mailboxes import FakeMailboxes
+from tests.retractor.rig import Mail, Published, Rig, configuration, deliver
+
+ANN, BOB, CAT = "ann@acme.example", "bob@acme.example", "cat@acme.example"
+PHISH = Mail(to=(ANN, BOB))
+DAY = 86_400
+
+
+@pytest.fixture
+def still(pool: asyncpg.Pool, clock: FakeClock) -> Rig:
+    """Give a retractor whose time only the test moves; its workers are called by hand."""
+    tuning, published = Tuning(), Published()
+    rules = ConfiguredRules(configuration())
+    bench = bench_of(pool, published, FakeMailboxes(), rules, clock=clock, tuning=tuning)
+    return Rig(bench, published, tuning)
+
+
+async def test_a_retraction_of_an_unknown_message_waits_and_its_report_wakes_it(
+    rig, simulator, folders
+):
+    deliver(simulator, PHISH)
+    retraction_id = await rig.retract(PHISH)
+
+    await rig.journal(PHISH)
+    finished = await rig.finished(retraction_id)
+
+    statuses = [one.status for one in rig.published.contracts(RetractionAccepted)]
+    assert statuses == ["waiting", "running"]
+    assert finished.counts.moved == 2
+    assert set(folders(PHISH.internet_message_id).values()) == {"recoverableitemsdeletions"}
+
+
+async def test_after_half_an_hour_it_ends_without_having_touched_anything(still, clock):
+    retraction_id = await still.retract(PHISH)
+
+    await clock.advance(30 * 60 - 1)
+    assert await expire_some(still.bench) == 0
+    await clock.advance(2)
+    assert await expire_some(still.bench) == 1
+    await announce_some(still.bench)
+
+    assert (await still.finished(retraction_id)).status == "unknown_message"
+
+
+async def test_a_report_that_comes_too_late_wakes_nothing(still, clock):
+    await still.retract(PHISH)
+    await clock.advance(31 * 60)
+    await expire_some(still.bench)
+
+    await still.journal(PHISH)
+
+    statuses = [one.status for one in still.published.contracts(RetractionAccepted)]
+    assert statuses == ["waiting"]
+
+
+async def test_a_redelivered_report_announces_what_it_woke_again(still):
+    await still.retract(PHISH)
+    message_id = await still.handle(journal(), "ingest")
+    before = [(one.message_id, one.body) for one in still.published.messages]
+
+    await still.handle(journal(), "ingest", message_id=message_id)
+
+    after = [(one.message_id, one.body) for one in still.published.messages]
+    assert after == [*before, before[-1]]
+
+
+async def test_recipients_of_later_reports_join_a_standing_order(rig, simulator, folders):
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH, to=[ANN])
+    retraction_id = await rig.retract(PHISH)
+    await rig.finished(retraction_id)
+    assert folders(PHISH.internet_message_id)["bob"] == "inbox"
+
+    await rig.journal(PHISH, to=[BOB])
+    again = await rig.finished(retraction_id, round_=2)
+
+    assert again.counts.moved == 2
+    assert set(folders(PHISH.internet_message_id).values()) == {"recoverableitemsdeletions"}
+
+
+async def test_they_do_not_join_one_that_named_its_mailboxes(rig, simulator, folders):
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH, to=[ANN])
+    await rig.finished(await rig.retract(PHISH, mailboxes=[ANN]))
+
+    await rig.journal(PHISH, to=[BOB])
+    other = await rig.retract(PHISH, mailboxes=[ANN])
+    await rig.finished(other)
+
+    assert folders(PHISH.internet_message_id)["bob"] == "inbox"
+
+
+async def test_protected_recipients_do_not_join_either(make_rig, simulator, folders):
+    rig = make_rig(protected_mailboxes=(BOB,))
+    rig.start()
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH, to=[ANN])
+    retraction_id = await rig.retract(PHISH)
+    await rig.finished(retraction_id)
+
+    await rig.journal(PHISH, to=[BOB])
+    again = await rig.finished(retraction_id, round_=2)
+
+    assert (again.counts.moved, again.counts.refused) == (1, 1)
+    assert folders(PHISH.internet_message_id)["bob"] == "inbox"
+
+
+async def test_a_standing_order_ends_after_thirty_days(still, clock):
+    await still.journal(PHISH, to=[ANN])
+    retraction_id = await still.retract(PHISH)
+
+    await clock.advance(31 * DAY)
+    await still.journal(PHISH, to=[BOB])
+
+    async with still.bench.ledger.transaction() as ledger:
+        assert await ledger.progress.mailboxes("acme", retraction_id) == {ANN}
+
+
+async def test_a_cancelled_one_takes_no_more_recipients(rig, simulator, folders):
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH, to=[ANN])
+    retraction_id = await rig.retract(PHISH)
+    await rig.finished(retraction_id)
+
+    await rig.cancel(retraction_id)
+    await rig.journal(PHISH, to=[BOB])
+    other = await rig.retract(PHISH, mailboxes=[ANN])
+    await rig.finished(other)
+
+    assert folders(PHISH.internet_message_id)["bob"] == "inbox"
+
+
+async def test_cancelling_stops_the_search_for_late_copies(still):
+    await still.journal(PHISH)
+    retraction_id = await still.retract(PHISH)
+    still.start()
+
+    await still.cancel(retraction_id)
+    finished = await still.finished(retraction_id)
+
+    assert (finished.status, finished.counts.untouched) == ("cancelled", 2)
+    await still.stop()
+
+
+def journal():
+    from tests.retractor.rig import journaled
+
+    return journaled(PHISH)
