@@ -5,10 +5,13 @@ import asyncio
 import asyncpg
 import pytest
 
+from libs.common.database.migrations import migrate
+from libs.common.database.pool import open_pool
 from libs.common.errors import TransientError
 from services.audit.adapters.postgres.reading import PostgresArchive, verify
-from services.audit.adapters.postgres.recording import PostgresAuditLog
+from services.audit.adapters.postgres.recording import SQL_PACKAGE, PostgresAuditLog
 from services.audit.domain.chain import Recording
+from tests.audit.logs import audit_tables
 from tests.audit.messages import copy_settled, delivery, entry, retract
 
 
@@ -123,6 +126,23 @@ async def test_even_the_superuser_needs_to_disable_triggers_first(log, audit_poo
                 await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_the_service_works_on_tables_that_another_role_owns(database):
+    owner = await open_pool(database.superuser_dsn, schema="audit", max_size=1)
+    await migrate(owner, SQL_PACKAGE)
+    async with audit_tables(database) as pool:
+        await PostgresAuditLog(pool).record([entry(delivery(retract()))])
+        for statement in (
+            "alter table log disable trigger user",
+            "alter table log add column x int",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.execute(statement)
+        await pool.execute("delete from personal")
+
+        assert (await verify(PostgresArchive(pool))).is_intact
+    await owner.close()
 
 
 async def test_people_read_and_cannot_write(log, audit_pool, database):

@@ -83,10 +83,11 @@ create trigger heads_are_never_emptied before truncate on heads
     for each statement execute function refuse_change();
 
 -- An owner may grant itself anything again, so this stops mistakes and injected statements, not the
--- owner. Where another role applies the migrations, it stops the service for good.
+-- owner. Where another role applies the migrations, it keeps the service from changing any record.
 revoke update, delete, truncate on log from undeliver_audit;
 revoke update, truncate on personal from undeliver_audit;
 revoke delete, truncate on heads from undeliver_audit;
 grant select, insert on log to undeliver_audit;
 grant select, insert, delete on personal to undeliver_audit;
 grant select, insert, update on heads to undeliver_audit;
+grant select on migrations to undeliver_audit;

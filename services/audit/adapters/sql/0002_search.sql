@@ -37,6 +37,8 @@ $$;
 create trigger personal_marks_go_with_it after delete on personal
     referencing old table as erased for each statement execute function erase_marks();
 
+grant select, insert, delete on entries, marks to undeliver_audit;
+
 -- People's commands read; personal content is shown only where they ask for it.
 grant usage on schema audit to undeliver_cli;
 grant select on heads, log, personal, entries, marks to undeliver_cli;
