@@ -132,6 +132,13 @@ async def test_show_gives_the_whole_body_to_whoever_asks_for_it(audit, story):
     assert len(row["row_hash"]) == 64
 
 
+async def test_show_gives_people_a_line_for_each_field(audit, story):
+    _, text = await audit("show", "acme/2", "--personal", as_json=False)
+
+    assert "body: requested by" in text
+    assert "body: reason" in text
+
+
 async def test_show_keeps_what_is_personal_back_otherwise(audit, story):
     _, (row,) = await audit("show", "cmd")
 

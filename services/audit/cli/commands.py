@@ -61,7 +61,7 @@ async def show(arguments: argparse.Namespace) -> int:
     output = Output(as_json=arguments.json)
     wanted = [each for each in found if arguments.tenant in {None, each.chain}]
     for each in wanted:
-        output.record(views.whole(each, personal=arguments.personal))
+        views.print_whole(output, each, personal=arguments.personal)
     if not wanted:
         output.note(f"no such record: {arguments.record}")
     return 0 if wanted else 1

@@ -57,16 +57,20 @@ def brief(found: Found) -> dict[str, object]:
     }
 
 
-def whole(found: Found, *, personal: bool) -> dict[str, object]:
-    """Return all of a record; its whole body only if asked for, null where it is erased."""
-    link = found.record.link
+def print_whole(output: Output, found: Found, *, personal: bool) -> None:
+    """Print all of a record; its whole body only if asked for, null where it is erased."""
+    record, link = found.record, found.record.link
+    shown = brief(found)
+    if personal:
+        shown["body"] = _readable(whole_body(record))
+    if not output.as_json:
+        shown = _spread(shown, "body" if personal else "public")
     hashes = {
         "previous_hash": link.previous_hash.hex(),
         "personal_hash": link.personal_hash.hex(),
         "row_hash": link.row_hash.hex(),
     }
-    body = {"body": _readable(whole_body(found.record))} if personal else {}
-    return {**brief(found), **hashes, **body}
+    output.record({**shown, **hashes})
 
 
 def exported(record: Record, *, personal: bool) -> dict[str, object]:
@@ -139,6 +143,15 @@ def _says(public: Mapping[str, Any] | None) -> str:
         return "body not understood"
     told = {name: public[name] for name in _TELLING if public.get(name) not in (None, False)}
     return ", ".join(f"{name} {cell(value)}" for name, value in told.items())
+
+
+def _spread(shown: Mapping[str, object], name: str) -> dict[str, object]:
+    """Return a record with a line for each field of its body: tables cut what is long."""
+    body = shown[name]
+    rest = {key: value for key, value in shown.items() if key not in {"public", "body"}}
+    if not isinstance(body, Mapping):
+        return {**rest, name: body}
+    return {**rest, **{f"{name}: {field}": value for field, value in body.items()}}
 
 
 def _readable(body: object) -> object:
