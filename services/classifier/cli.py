@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--trust-receiver",
             action="store_true",
-            help="believe Microsoft's headers in plain files, as taken from an Exchange Online mailbox",
+            help="believe Microsoft's headers: the files come from Exchange Online mailboxes",
         )
 
 

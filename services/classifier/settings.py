@@ -26,7 +26,7 @@ class Tuning(BaseSettings):
     evaluation_cpu_seconds: Annotated[int, Field(ge=1, le=600)] = 10
     #: Address space of one worker; parsing takes about five times the message.
     evaluation_memory_bytes: Annotated[int, Field(ge=256 * _MIB)] = 2048 * _MIB
-    #: `host`, `host:port` or `[v6]:port`, as a JSON list. Empty: those of the system.
+    #: `address`, `address:port` or `[v6]:port`, as a JSON list. Empty: those of the system.
     nameservers: tuple[str, ...] = ()
     #: For all that is asked about one message; what has no answer by then is no evidence.
     dns_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0

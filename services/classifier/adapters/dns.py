@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import dns.asyncresolver
 import dns.exception
+import dns.inet
 import dns.nameserver
 import dns.resolver
 import structlog
@@ -91,7 +92,7 @@ def _configured(nameservers: Sequence[str]) -> dns.asyncresolver.Resolver | None
 
 
 def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
-    """Read `host`, `host:port` or `[v6]:port`."""
+    """Read `address`, `address:port` or `[v6]:port`."""
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
         port = port.lstrip(":")
@@ -99,6 +100,9 @@ def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
         host, _, port = text.partition(":")
     else:
         host, port = text, ""
-    if port and not port.isdecimal():
-        raise ConfigurationError(f"CLASSIFIER_NAMESERVERS: {text!r} is no host:port")
+    if not dns.inet.is_address(host) or not (port or "53").isdecimal():
+        raise ConfigurationError(
+            f"CLASSIFIER_NAMESERVERS: {text!r} is no address: write 192.0.2.53, 192.0.2.53:5353 or "
+            "[2001:db8::53]:5353"
+        )
     return dns.nameserver.Do53Nameserver(host, int(port or DNS_PORT))

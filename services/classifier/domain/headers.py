@@ -34,11 +34,15 @@ def to_text(raw: bytes, charset: str | None) -> str:
         return raw.decode("latin-1")
 
 
+def readable(value: str) -> str:
+    """Return raw 8-bit text, which the parser hides in surrogates, as characters."""
+    return value if value.isascii() else to_text(value.encode("utf-8", "surrogateescape"), None)
+
+
 def decoded(value: str) -> str:
     """Return a header value as a person reads it: unfolded, encoded words resolved (RFC 2047)."""
     value = re.sub(r"\r?\n[ \t]?", " ", value[:MAX_VALUE_CHARACTERS])
-    if not value.isascii():
-        value = to_text(value.encode("utf-8", "surrogateescape"), None)
+    value = readable(value)
     if "=?" not in value:
         return value.strip()
     head, rest = value[:MAX_ENCODED_CHARACTERS], value[MAX_ENCODED_CHARACTERS:]

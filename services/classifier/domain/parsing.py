@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
+from itertools import islice
 
 from services.classifier.domain import html as html_pages
-from services.classifier.domain.headers import MAX_VALUE_CHARACTERS, addresses, decoded, to_text
+from services.classifier.domain.headers import (
+    MAX_VALUE_CHARACTERS,
+    addresses,
+    decoded,
+    readable,
+    to_text,
+)
 from services.classifier.domain.mail import Address, Attachment, Page, ParsedMail
 from services.classifier.domain.nesting import is_too_deep
 
@@ -69,7 +76,8 @@ def _headers_only(raw: bytes, failure: str) -> ParsedMail:
 
 
 def _raw_headers(message: Message) -> list[tuple[str, str]]:
-    return [(name.lower(), str(value)) for name, value in message.raw_items()][:MAX_HEADERS]
+    items = islice(message.raw_items(), MAX_HEADERS)
+    return [(name.lower(), readable(str(value)[:MAX_VALUE_CHARACTERS])) for name, value in items]
 
 
 def _with_headers(message: Message, **body: object) -> ParsedMail:
@@ -78,7 +86,7 @@ def _with_headers(message: Message, **body: object) -> ParsedMail:
     def people(*names: str) -> tuple[Address, ...]:
         return tuple(one for name, value in raw if name in names for one in addresses(value))
 
-    headers = tuple((name, decoded(value[:MAX_VALUE_CHARACTERS])) for name, value in raw)
+    headers = tuple((name, decoded(value)) for name, value in raw)
     return ParsedMail(
         headers=headers,
         from_=people("from"),

@@ -60,7 +60,7 @@ def _host(case: Case, target: str) -> Iterator[Reason]:
 def _name(case: Case, host: str) -> Iterator[Reason]:
     registered = hosts.registered(host)
     label = hosts.to_unicode(registered).partition(".")[0]
-    if "xn--" in registered and (len(scripts(label)) > 1 or skeleton(label).isascii()):
+    if "xn--" in registered and _looks_latin(label):
         yield Reason("confusable_link", f"{quote(host)} is shown as {quote(label)}")
     for own in case.about.own_domains:
         if not hosts.is_within(host, own) and f"{own}." in f"{host}.":
@@ -72,6 +72,12 @@ def _name(case: Case, host: str) -> Iterator[Reason]:
         yield Reason("link_to_free_host", f"{quote(host)} is open to everybody")
     if host.rpartition(".")[2] in CHEAP_SUFFIXES:
         yield Reason("link_to_cheap_suffix", f"{quote(host)}")
+
+
+def _looks_latin(label: str) -> bool:
+    """Say whether letters of another alphabet pass for Latin ones; accents are honest."""
+    alphabets = scripts(label)
+    return bool(alphabets - {"LATIN"}) and (len(alphabets) > 1 or skeleton(label).isascii())
 
 
 def _borrowed(author: str, host: str) -> Iterator[Reason]:

@@ -1,0 +1,100 @@
+"""Worker processes: killed, starved or cancelled, there is a verdict and the next one works."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+import pytest_asyncio
+
+from libs.common.clock import SystemClock
+from services.classifier.adapters.evaluation_pool import EvaluationPool, Limits
+from services.classifier.domain.circumstances import Circumstances
+from tests.classifier.letters import OURS, letter
+from tests.fakes.evaluator import FakeEvaluator
+
+MIB = 1024 * 1024
+
+
+@pytest_asyncio.fixture
+async def pool():
+    async with EvaluationPool.open(1, Limits(), SystemClock()) as pool:
+        yield pool
+
+
+async def test_a_worker_judges_as_this_process_would(pool):
+    raw = letter(sender="Daniel Fischer <x@freemail.example>", attachments=(("a.exe", b"x"),))
+    here = FakeEvaluator()
+
+    assert await pool.judge(raw, OURS) == await here.judge(raw, OURS)
+    assert await pool.questions(raw) == await here.questions(raw)
+
+
+async def test_what_is_known_about_a_message_reaches_the_worker(pool):
+    about = Circumstances(blocked_senders=("fabrikam.example",))
+
+    assert (await pool.judge(letter(), about)).disposition == "malicious"
+
+
+async def test_a_worker_that_dies_leaves_a_suspicious_message_and_a_successor(pool):
+    judging = asyncio.ensure_future(pool.judge(_slow(), Circumstances()))
+    await _until(lambda: pool._running and pool._idle.empty())
+    os.kill(next(iter(pool._running)).pid, signal.SIGKILL)
+
+    lost = await judging
+
+    assert (lost.disposition, lost.retractable) == ("suspicious", False)
+    assert "lost" in lost.reasons[0].detail
+    assert (await pool.judge(letter(), OURS)).disposition == "none"
+
+
+async def test_a_message_that_takes_too_long_is_given_up(clock):
+    async with EvaluationPool.open(1, Limits(wall_seconds=5), clock) as pool:
+        judging = asyncio.ensure_future(pool.judge(_slow(), Circumstances()))
+        await _until(lambda: clock.sleepers)
+        await clock.advance(5)
+
+        verdict = await judging
+
+        assert (verdict.disposition, verdict.retractable) == ("suspicious", False)
+        assert "timed_out" in verdict.reasons[0].detail
+        assert (await pool.judge(letter(), OURS)).disposition == "none"
+
+
+async def test_a_message_that_takes_too_much_memory_is_given_up():
+    async with EvaluationPool.open(1, Limits(memory_bytes=300 * MIB), SystemClock()) as pool:
+        verdict = await pool.judge(letter() + b"x" * 250 * MIB, OURS)
+
+        assert (verdict.disposition, verdict.retractable) == ("suspicious", False)
+        assert (await pool.judge(letter(), OURS)).disposition == "none"
+
+
+async def test_cancelling_in_the_middle_mixes_no_answers_up(pool):
+    judging = asyncio.ensure_future(pool.judge(_slow(), Circumstances()))
+    await _until(lambda: pool._running and pool._idle.empty())
+    judging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await judging
+
+    blocked = Circumstances(blocked_senders=("fabrikam.example",))
+    assert (await pool.judge(letter(), blocked)).disposition == "malicious"
+
+
+async def test_no_process_survives_the_pool():
+    async with EvaluationPool.open(2, Limits(), SystemClock()) as pool:
+        await asyncio.gather(*(pool.judge(letter(), OURS) for _ in range(6)))
+        processes = set(pool._running)
+
+    assert 1 <= len(processes) <= 2
+    assert all(process.returncode is not None for process in processes)
+
+
+async def _until(condition) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a process of the system
+            await asyncio.sleep(0)
+
+
+def _slow() -> bytes:
+    """A message that keeps a worker busy for a second or two."""
+    return letter() + b"a line of text\r\n" * 5_000_000
