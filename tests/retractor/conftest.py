@@ -50,7 +50,7 @@ async def make_rig(
     monkeypatch.setenv("RIG_SECRET", "s3cret")
     async with AsyncExitStack() as stack:
 
-        def make(**tenant: object) -> Rig:
+        def make(published: Published | None = None, **tenant: object) -> Rig:
             tuning = Tuning(
                 graph_url=simulator.graph_url,
                 authority_url=simulator.authority_url,
@@ -60,7 +60,7 @@ async def make_rig(
             rules, clock = ConfiguredRules(configuration(**tenant)), SystemClock()
             mailboxes = GraphMailboxes(rules.tenant, endpoints_of(tuning), clock)
             stack.push_async_callback(mailboxes.close)
-            published = Published()
+            published = published or Published()
             bench = bench_of(pool, published, mailboxes, rules, clock=clock, tuning=tuning)
             rig = Rig(bench, published, tuning)
             stack.push_async_callback(rig.stop)

@@ -245,7 +245,7 @@ class Rig:
             self._workers = None
 
     async def kill(self, pool: asyncpg.Pool) -> None:
-        """End the workers as `kill -9` does: nothing is given back, leases run out by themselves."""
+        """End the workers as `kill -9` does: they give nothing back, their leases run out."""
 
         async def nothing(*_: object) -> None:
             return None

@@ -106,7 +106,7 @@ async def test_a_copy_that_arrives_after_its_report_is_found_by_a_later_look(
     await rig.journal(PHISH)
     retraction_id = await rig.retract(PHISH, mailboxes=[ANN])
     async with asyncio.timeout(5):
-        while "list_messages" not in simulator.admin.statistics()["calls"]:
+        while "list_messages" not in simulator.admin.statistics()["calls"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     deliver(simulator, PHISH, [ANN])

@@ -96,17 +96,19 @@ async def _without_write(errand: Errand) -> bool:
         if destination is errand.destination:
             await errand.settle(Outcome.ALREADY_THERE)
             return True
-        if is_milder(errand.destination, destination) and not await _may_weaken(
-            errand, destination
-        ):
-            await errand.settle(Outcome.ALREADY_THERE, USER_DELETED)
+        if is_milder(errand.destination, destination):
+            state = await _state(errand)
+            if _may_weaken(errand, destination, state):
+                break
+            reason = objection(state, errand.retraction.wish) or USER_DELETED
+            await errand.settle(Outcome.ALREADY_THERE, reason)
             return True
     if errand.retraction.dry_run:
         await _plan(errand)
     return False
 
 
-async def _may_weaken(errand: Errand, present: Destination) -> bool:
+def _may_weaken(errand: Errand, present: Destination, state: CopyState | None) -> bool:
     """Return whether a copy in a harsher place may come nearer to its user.
 
     Only a person may ask for it, and out of Recoverable Items only what we put there: what the
@@ -116,20 +118,19 @@ async def _may_weaken(errand: Errand, present: Destination) -> bool:
         return False
     if present is not Destination.SOFT_DELETE:
         return True
+    return state is not None and state.put_into == errand.copy.folder_before
+
+
+async def _state(errand: Errand) -> CopyState | None:
     async with errand.bench.ledger.transaction() as ledger:
-        state = await ledger.states.get(
+        return await ledger.states.get(
             errand.copy.tenant, errand.mailbox.user_id, errand.graph_message_id
         )
-    return state is not None and state.put_into == errand.copy.folder_before
 
 
 async def _plan(errand: Errand) -> None:
     """Say what a retraction would do; a dry run ends here, before anything is written."""
-    async with errand.bench.ledger.transaction() as ledger:
-        state = await ledger.states.get(
-            errand.copy.tenant, errand.mailbox.user_id, errand.graph_message_id
-        )
-    reason = objection(state, errand.retraction.wish)
+    reason = objection(await _state(errand), errand.retraction.wish)
     await errand.settle(Outcome.UNTOUCHED if reason else Outcome.MOVED, reason)
 
 
@@ -216,14 +217,11 @@ async def _has_happened(errand: Errand, item: FoundCopy | None) -> bool:
 
 
 async def _arrived(errand: Errand, folder_id: str | None) -> None:
-    copy, wish = errand.copy, errand.retraction.wish
+    wish = errand.retraction.wish
     if folder_id is None and errand.destination is not Destination.HARD_DELETE:
         folder = FOLDER_OF[errand.destination]
         folder_id = (await errand.place.folders([folder])).get(folder)
-    async with errand.bench.ledger.transaction() as ledger:
-        state = await ledger.states.get(
-            copy.tenant, errand.mailbox.user_id, errand.graph_message_id
-        )
+    state = await _state(errand)
     if state is not None and state.wish == wish:
         state = replace(state, put_into=folder_id)
     await errand.settle(Outcome.MOVED, folder_after=folder_id, state=state)
