@@ -41,6 +41,7 @@ def tenant(name: str, token: str, listener: str = "default") -> dict:
 
 CONFIGURATION = Configuration.model_validate(
     {
+        "region": "eu",
         "service_domain": "undeliver.example",
         "journal_addresses": [{"domain": "journal.eu.undeliver.example", "home": "eu"}],
         "tenants": [
@@ -146,3 +147,10 @@ class Client:
 
     async def is_closed(self) -> bool:
         return await self.reader.read(1) == b""
+
+
+@asynccontextmanager
+async def connected(keeper, **changes):
+    """Give a client of a listener of its own."""
+    async with listening(keeper, **changes) as listener, Client.connect(listener.port) as client:
+        yield client

@@ -271,14 +271,19 @@ async def test_parts_hold_a_thousand_recipients_at_most(office, recipients):
     ("content", "reason"),
     [
         (
-            b"From: O365ConnectorValidation@contoso.example\r\nX-OriginatorOrg: contoso.example\r\n"
-            b"Subject: Test email for connector validation\r\n\r\nTest\r\n",
+            (
+                b"From: O365ConnectorValidation@contoso.example\r\n"
+                b"X-OriginatorOrg: contoso.example\r\n"
+                b"Subject: Test email for connector validation\r\n\r\nTest\r\n"
+            ),
             "connector_validation",
         ),
         (
-            b"From: bob@contoso.example\r\nSubject: 3|phish\r\n"
-            b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n"
-            b"Content-Type: message/rfc822\r\n\r\nFrom: a@x.example\r\n\r\nhi\r\n--q--\r\n",
+            (
+                b"From: bob@contoso.example\r\nSubject: 3|phish\r\n"
+                b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n"
+                b"Content-Type: message/rfc822\r\n\r\nFrom: a@x.example\r\n\r\nhi\r\n--q--\r\n"
+            ),
             "user_report",
         ),
     ],

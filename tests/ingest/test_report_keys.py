@@ -13,7 +13,6 @@ from services.ingest.adapters.postgres import SQL, PostgresReportKeys
 from tests.contracts.report_keys import ENTRY, ReportKeysContract
 from tests.fakes.report_keys import FakeReportKeys
 
-
 CUT_OFF_WHO_WAITS = """
     select bool_or(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'
@@ -46,7 +45,7 @@ async def test_a_lost_connection_is_said_so_and_the_next_one_serves(database, po
     async with superuser.transaction():
         await superuser.execute("lock table ingest.report_keys in access exclusive mode")
         finding = asyncio.ensure_future(report_keys.find(ENTRY.report_key))
-        while not await superuser.fetchval(CUT_OFF_WHO_WAITS):
+        while not await superuser.fetchval(CUT_OFF_WHO_WAITS):  # noqa: ASYNC110 - in the server
             await asyncio.sleep(0.01)
         with pytest.raises(TransientError) as raised:
             await finding

@@ -8,8 +8,11 @@ import tempfile
 import pytest
 from structlog.testing import capture_logs
 
+from libs.common.clock import SystemClock
 from libs.common.errors import PermanentError, StartError, TransientError
-from tests.ingest.listening import ACME, CONFIGURATION, Client, listening
+from services.ingest.adapters.smtp import open_listener
+from services.ingest.domain.routes import Routes
+from tests.ingest.listening import ACME, CONFIGURATION, LIMITS, Client, connected, listening
 
 MAIL = b"Subject: hello\r\n\r\nhello\r\n"
 
@@ -85,10 +88,9 @@ async def test_a_client_that_leaves_after_the_end_has_its_message_kept_once(keep
 
 
 async def test_a_client_that_leaves_before_the_end_leaves_nothing(keeper, tmp_path):
-    async with listening(keeper, memory_bytes=100, spool_folder=tmp_path) as listener:
-        async with Client.connect(listener.port) as client:
-            await client.begin()
-            await client.send(b"x" * 5000 + b"\r\n")
+    async with connected(keeper, memory_bytes=100, spool_folder=tmp_path) as client:
+        await client.begin()
+        await client.send(b"x" * 5000 + b"\r\n")
 
     assert keeper.kept == []
     assert list(tmp_path.iterdir()) == []
@@ -120,73 +122,74 @@ class FullDisk:
 
 
 async def test_a_full_disk_asks_the_client_to_wait(keeper, monkeypatch):
-    async with listening(keeper, memory_bytes=100) as listener:
-        async with Client.connect(listener.port) as client:
-            with monkeypatch.context() as patch:
-                patch.setattr(tempfile, "TemporaryFile", lambda **_: FullDisk())
-                reply = await client.deliver(b"x" * 5000 + b"\r\n")
-            again = await client.deliver(b"x" * 5000 + b"\r\n")
+    async with connected(keeper, memory_bytes=100) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "TemporaryFile", lambda **_: FullDisk())
+            reply = await client.deliver(b"x" * 5000 + b"\r\n")
+        again = await client.deliver(b"x" * 5000 + b"\r\n")
 
     assert reply.startswith("452 4.3.1")
     assert again.startswith("250")
 
 
 async def test_a_missing_spool_folder_asks_the_client_to_wait(keeper, tmp_path):
-    async with listening(keeper, memory_bytes=100, spool_folder=tmp_path / "gone") as listener:
-        async with Client.connect(listener.port) as client:
-            assert (await client.deliver(b"x" * 5000 + b"\r\n")).startswith("451 4.3.0")
+    async with connected(keeper, memory_bytes=100, spool_folder=tmp_path / "gone") as client:
+        assert (await client.deliver(b"x" * 5000 + b"\r\n")).startswith("451 4.3.0")
 
 
 async def test_an_idle_client_is_let_go(keeper):
-    async with listening(keeper, idle_seconds=0.1) as listener:
-        async with Client.connect(listener.port) as client:
-            assert await client.is_closed()
+    async with connected(keeper, idle_seconds=0.1) as client:
+        assert await client.is_closed()
 
 
 async def test_a_slow_client_that_gets_on_is_not_cut_off(keeper):
-    async with listening(keeper, idle_seconds=0.4) as listener:
-        async with Client.connect(listener.port) as client:
-            await client.begin()
-            for _ in range(8):
-                await client.send(b"x" * 5000 + b"\r\n")
-                await asyncio.sleep(0.1)
-            await client.send(b".\r\n")
+    async with connected(keeper, idle_seconds=0.4) as client:
+        await client.begin()
+        for _ in range(8):
+            await client.send(b"x" * 5000 + b"\r\n")
+            await asyncio.sleep(0.1)
+        await client.send(b".\r\n")
 
-            assert (await client.reply()).startswith("250")
+        assert (await client.reply()).startswith("250")
+
+
+async def trickle(client):
+    for _ in range(100):
+        await client.send(b"x")
+        await asyncio.sleep(0.02)
 
 
 async def test_a_trickle_is_not_getting_on(keeper):
-    async with listening(keeper, idle_seconds=0.3) as listener:
-        async with Client.connect(listener.port) as client:
-            await client.begin()
-            with pytest.raises(OSError):  # noqa: PT011 - whichever way the connection ends
-                for _ in range(100):
-                    await client.send(b"x")
-                    await asyncio.sleep(0.02)
+    async with connected(keeper, idle_seconds=0.3) as client:
+        await client.begin()
+        with pytest.raises(OSError):  # noqa: PT011 - whichever way the connection ends
+            await trickle(client)
 
 
 async def test_keeping_a_message_may_take_longer_than_a_client_may_be_idle(keeper):
     keeper.gate = asyncio.Event()
-    async with listening(keeper, idle_seconds=0.1) as listener:
-        async with Client.connect(listener.port) as client:
-            await client.begin()
-            await client.send(MAIL + b".\r\n")
-            await asyncio.sleep(0.3)
-            keeper.gate.set()
+    async with connected(keeper, idle_seconds=0.1) as client:
+        await client.begin()
+        await client.send(MAIL + b".\r\n")
+        await asyncio.sleep(0.3)
+        keeper.gate.set()
 
-            assert (await client.reply()).startswith("250")
+        assert (await client.reply()).startswith("250")
 
 
 async def test_beyond_the_limit_connections_are_to_come_again(keeper):
-    async with listening(keeper, connections=2) as listener:
-        async with Client.connect(listener.port), Client.connect(listener.port) as second:
-            async with Client.connect(listener.port, greet=False) as third:
-                assert (await third.reply()).startswith("421 4.3.2")
-                assert await third.is_closed()
-            await second.say("QUIT")
-            assert await second.is_closed()
-            async with Client.connect(listener.port) as fourth:
-                assert (await fourth.deliver(MAIL)).startswith("250")
+    async with (
+        listening(keeper, connections=2) as listener,
+        Client.connect(listener.port),
+        Client.connect(listener.port) as second,
+    ):
+        async with Client.connect(listener.port, greet=False) as third:
+            assert (await third.reply()).startswith("421 4.3.2")
+            assert await third.is_closed()
+        await second.say("QUIT")
+        assert await second.is_closed()
+        async with Client.connect(listener.port) as fourth:
+            assert (await fourth.deliver(MAIL)).startswith("250")
 
 
 async def test_closing_answers_for_what_has_arrived_and_says_goodbye(keeper):
@@ -215,11 +218,6 @@ async def test_closing_answers_for_what_has_arrived_and_says_goodbye(keeper):
 
 
 async def test_a_port_that_is_taken_is_said_in_one_sentence(listener, keeper):
-    from libs.common.clock import SystemClock
-    from services.ingest.adapters.smtp import open_listener
-    from services.ingest.domain.routes import Routes
-    from tests.ingest.listening import LIMITS
-
     with pytest.raises(StartError) as raised:
         async with open_listener(
             keeper,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.adapters.smtp.transparency import Unstuffer, read_message
-from tests.ingest.listening import ACME, Client, listening
+from tests.ingest.listening import ACME, connected
 
 
 class Collected:
@@ -133,9 +133,8 @@ async def test_an_empty_message_is_one(client, keeper):
 async def test_large_messages_wait_on_disk_and_are_the_same(keeper, tmp_path):
     message = (b"z" * 76 + b"\r\n") * 10_000
 
-    async with listening(keeper, memory_bytes=1000, spool_folder=tmp_path) as listener:
-        async with Client.connect(listener.port) as client:
-            assert (await client.deliver(message)).startswith("250")
+    async with connected(keeper, memory_bytes=1000, spool_folder=tmp_path) as client:
+        assert (await client.deliver(message)).startswith("250")
 
     assert keeper.contents == [message]
     assert list(tmp_path.iterdir()) == []

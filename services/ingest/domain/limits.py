@@ -9,7 +9,7 @@ MAX_HEADER_FIELDS = 10_000
 #: Of one header field's value, where it is decoded for people or split into addresses.
 MAX_VALUE_BYTES = 64 * 1024
 #: Lines in one message that look like a delimiter of one multipart.
-MAX_DELIMITERS = 10_000
+MAX_DELIMITERS = 4000
 #: RFC 2046 §5.1.1 allows 70.
 MAX_BOUNDARY_BYTES = 200
 #: The text part of a journal report: about a million recipient lines.

@@ -140,7 +140,7 @@ def _described(
     headers = originals.key_headers(message)
     own_id = originals.message_id_of(message)
     all_flags = set(flags) | found.flags()
-    if own_id and message_id and own_id != message_id:
+    if kind == "journal" and own_id and message_id and own_id != message_id:
         all_flags.add(Flag.MESSAGE_ID_MISMATCH)
     return ParsedMail(
         kind=kind,
