@@ -195,7 +195,7 @@ async def test_a_heartbeat_keeps_what_takes_longer_than_a_lease(declared, connec
 
     async with slow.subscribe(CLASSIFIER, prefetch=1) as subscription:
         [held] = await receive(subscription, 1)
-        for _ in range(5):  # 1.5 s of silence
+        for _ in range(10):  # 1.5 s of silence
             assert await is_empty(other, CLASSIFIER)
         await subscription.settle([(held, Ack())])
 

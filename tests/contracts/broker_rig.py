@@ -46,7 +46,7 @@ WIDER = replace(
 #: Nothing here takes this long; it only ends what hangs.
 PATIENCE_SECONDS = 10.0
 #: Long enough to show that nothing comes.
-SILENCE_SECONDS = 0.3
+SILENCE_SECONDS = 0.15
 
 
 class BrokerRig(Protocol):
