@@ -94,7 +94,10 @@ def _row(
     settled: Mapping[tuple[str, str], CopySettled],
 ) -> CopyRow:
     verdict = verdicts.get((copy.internet_message_id, copy.subject))
-    word = settled.get((copy.mailbox.lower(), copy.immutable_id))
+    mailbox = copy.mailbox.lower()
+    word = settled.get((mailbox, copy.immutable_id)) or settled.get(
+        (mailbox, copy.internet_message_id)
+    )
     removed_at = copy.history[0].at if copy.history else None
     return CopyRow(
         mailbox=copy.mailbox,

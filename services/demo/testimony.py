@@ -12,7 +12,7 @@ from services.demo.scenario import TENANT
 
 #: Message-ID and subject: the sender writes both, so neither alone tells messages apart.
 MessageName = tuple[str | None, str | None]
-#: Mailbox and immutable id.
+#: Mailbox and immutable id; the Message-ID where a copy was left alone unseen.
 CopyName = tuple[str, str]
 
 
@@ -63,7 +63,7 @@ class Testimony:
                 self.answered.add(record.properties.correlation_id)
 
     def _settle(self, copy: CopySettled) -> None:
-        name = (copy.mailbox.lower(), copy.graph_message_id or "")
+        name = (copy.mailbox.lower(), copy.graph_message_id or copy.internet_message_id or "")
         known = self.settled.get(name)
         if known is None or known.settled_at <= copy.settled_at:
             self.settled[name] = copy
