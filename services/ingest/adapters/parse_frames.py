@@ -16,6 +16,7 @@ _REQUEST = struct.Struct(">IQ")
 _ANSWER = struct.Struct(">QQ")
 #: What a process says once it takes requests.
 READY = b"R"
+_PIECE_BYTES = 1024 * 1024
 _PARSED = TypeAdapter(ParsedMail)
 
 
@@ -36,11 +37,17 @@ class Answer:
     decoded: bytes | None
 
 
-def write_request(writer: asyncio.StreamWriter, request: Request) -> None:
-    """Send a message to a process; the caller drains."""
+async def send_request(writer: asyncio.StreamWriter, request: Request) -> None:
+    """Send a message to a process, a piece at a time: the transport copies what it is given.
+
+    Raises:
+        OSError: the process is gone.
+    """
     domains = json.dumps(sorted(request.domains)).encode()
     writer.write(_REQUEST.pack(len(domains), len(request.raw)) + domains)
-    writer.write(request.raw)
+    for start in range(0, len(request.raw), _PIECE_BYTES):
+        writer.write(request.raw[start : start + _PIECE_BYTES])
+        await writer.drain()
 
 
 def read_request(stream: BinaryIO) -> Request | None:

@@ -17,7 +17,7 @@ import structlog
 from libs.common.clock import Clock
 from libs.common.errors import TransientError
 from services.ingest import metrics
-from services.ingest.adapters.parse_frames import READY, Request, read_answer, write_request
+from services.ingest.adapters.parse_frames import READY, Request, read_answer, send_request
 from services.ingest.domain.mail import ParsedMail
 from services.ingest.domain.parsing import unparsed
 
@@ -192,8 +192,7 @@ class _Process:
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 - as above
         self.served += 1
         try:
-            write_request(stdin, request)
-            await stdin.drain()
+            await send_request(stdin, request)
             parsed = await read_answer(stdout)
         except (OSError, asyncio.IncompleteReadError):
             return "crashed"
