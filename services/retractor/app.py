@@ -97,8 +97,12 @@ async def retractor(
     configuration: Configuration,
     clock: Clock,
     tuning: Tuning,
+    is_alone: bool = False,
 ) -> AsyncIterator[Retractor]:
     """Make the tables and give the service; whoever composes it lets it run.
+
+    `is_alone` promises that no other retractor is alive (the embedded mode, by the lock of its data
+    folder): mailboxes that a killed process still holds are then free at once.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -112,6 +116,8 @@ async def retractor(
     try:
         await migrate(pool, SQL_PACKAGE)
         inbox = await PostgresInbox.open(pool)
+        if is_alone:
+            await PostgresSchedule(pool).recover()
         bench = bench_of(pool, broker, mailboxes, rules, clock=clock, tuning=tuning)
         loops = _loops(broker, bench, inbox, Authority.of(configuration), tuning)
         yield Retractor(partial(run_together, loops), {"queues": partial(_check_queues, broker)})

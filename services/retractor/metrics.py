@@ -7,10 +7,16 @@ from services.retractor.domain.retraction import Status
 
 RETRACTIONS = Counter(
     "undeliver_retractions",
-    "Retractions and restores that have ended, by how.",
+    "Retractions and restores that have ended or wait for a person, by how.",
     ["outcome"],
 )
-for _status in (Status.FINISHED, Status.REFUSED, Status.UNKNOWN_MESSAGE, Status.CANCELLED):
+for _status in (
+    Status.FINISHED,
+    Status.HELD,
+    Status.REFUSED,
+    Status.UNKNOWN_MESSAGE,
+    Status.CANCELLED,
+):
     RETRACTIONS.labels(outcome=_status.value)
 
 COPIES = Counter("undeliver_copies", "Copies in mailboxes that were settled, by how.", ["outcome"])

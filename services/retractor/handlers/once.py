@@ -3,11 +3,18 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from libs.common.broker.publishing import Publish
 from libs.common.clock import Clock
 from libs.common.contracts import Contract
+from libs.common.contracts.retraction import RetractionFinished, RetractionHeld
+from services.retractor import metrics
+from services.retractor.domain.retraction import Status
 from services.retractor.ports.ledger import Ledger, Transaction
 from services.retractor.ports.rules import Rules
+
+_log = structlog.get_logger()
 
 #: What a message led to: contracts under the key that enters their id.
 Answers = Sequence[tuple[str, Contract]]
@@ -52,10 +59,23 @@ async def answer_once(
     """
     async with desk.ledger.transaction(tenant, subjects) as ledger:
         answers = await ledger.answers.to(publish.cause)
+        is_new = answers is None
         if answers is None:
             answers = await decide(ledger)
             if answers:  # what led to nothing may well do so again
                 await ledger.answers.remember(publish.cause, answers)
     desk.ring()
+    if is_new:
+        _count(answers)
     for key, contract in answers:
         await publish(contract, key=key)
+
+
+def _count(answers: Answers) -> None:
+    for _, contract in answers:
+        status = getattr(contract, "status", None)
+        _log.info("retraction_answered", type=contract.type, status=status)
+        if isinstance(contract, RetractionHeld):
+            metrics.RETRACTIONS.labels(outcome=Status.HELD.value).inc()
+        elif isinstance(contract, RetractionFinished):
+            metrics.RETRACTIONS.labels(outcome=contract.status).inc()

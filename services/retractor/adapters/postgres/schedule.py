@@ -26,6 +26,11 @@ class PostgresSchedule:
             found = await self._pool.fetch(SQL["claim_mailboxes"], now, until, limit)
         return [Visit(row["tenant"], row["mailbox"], row["lease_owner"]) for row in found]
 
+    async def recover(self) -> None:
+        """Free all mailboxes. Only where nobody else can be at work on one."""
+        with translated():
+            await self._pool.execute(SQL["recover_leases"])
+
     async def due(
         self, visit: Visit, now: datetime, lease_seconds: float, limit: int
     ) -> tuple[Sequence[Search], Sequence[Copy]] | None:

@@ -210,6 +210,10 @@ returning 1
 -- Visits that take longer than a lease; those that were lost meanwhile stay lost.
 update mailboxes set lease_until = $2 where lease_owner = any($1::uuid[])
 
+-- name: recover_leases
+-- What a killed process held, when it is known to have been the only one.
+update mailboxes set lease_owner = null, lease_until = null where lease_owner is not null
+
 -- name: due_searches
 -- What is to be looked for in a mailbox now.
 select s.tenant, s.retraction_id, s.mailbox, s.internet_message_id, s.from_address, s.sent_at,
