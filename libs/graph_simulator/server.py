@@ -19,7 +19,7 @@ from libs.graph_simulator.certificates import Identity, new_identity
 from libs.graph_simulator.graph.service import GraphService
 from libs.graph_simulator.hosts import admin as admin_paths
 from libs.graph_simulator.hosts.authority import AuthorityHost
-from libs.graph_simulator.hosts.graph import LARGEST_BODY_BYTES, GraphHost
+from libs.graph_simulator.hosts.graph import GraphHost
 from libs.graph_simulator.journal_sender import JournalSender
 from libs.graph_simulator.seed import Seed, plant
 from libs.graph_simulator.world.delivery import PostOffice
@@ -127,7 +127,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _graph(host: GraphHost, admin: Admin) -> web.Application:
-    application = web.Application(client_max_size=max(LARGEST_BODY_BYTES, _LARGEST_ADMIN_BYTES))
+    application = web.Application(client_max_size=_LARGEST_ADMIN_BYTES)
     application.add_routes(admin_paths.routes(admin))
     application.router.add_route("*", "/{version}/{tail:.*}", host.serve)
     return application

@@ -110,6 +110,17 @@ async def test_an_answer_names_its_parent_and_all_before(simulator: Simulator):
     assert simulator.admin.copies(mailbox=BOB)[-1].conversation_depth == 2
 
 
+async def test_a_long_message_id_is_named_as_it_is(simulator: Simulator):
+    name = f"<{'x' * 200}@evil.example>"
+    simulator.admin.deliver(mail(message_id=name), EVE, [ALICE])
+
+    simulator.admin.reply(ALICE, name, to=[BOB])
+
+    mime = simulator.admin.deliveries()[-1].mime
+    assert f"In-Reply-To: {name}\r\n".encode() in mime
+    assert b"\n" not in mime.replace(b"\r\n", b"")
+
+
 async def test_a_forward_does_so_too(simulator: Simulator):
     simulator.admin.deliver(mail(), EVE, [ALICE])
 

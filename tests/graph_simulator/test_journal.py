@@ -19,7 +19,7 @@ from libs.graph_simulator.journal_report import (
     stamp_original,
 )
 from libs.graph_simulator.options import Options
-from libs.graph_simulator.seed import JournalSeed, Seed, TenantSeed, MailboxSeed, plant
+from libs.graph_simulator.seed import JournalSeed, MailboxSeed, Seed, TenantSeed, plant
 from libs.graph_simulator.server import serve
 from libs.graph_simulator.world.delivery import PostOffice
 from libs.graph_simulator.world.directory import World
@@ -215,11 +215,11 @@ async def test_reports_are_sent_until_they_are_taken(clock: FakeClock, identity)
         async with serve(Seed(tenants=(tenant,)), clock=clock, identity=identity) as simulator:
             simulator.admin.deliver(mail(message_id="<lost@x>"), EVE, [BOB])
             simulator.admin.deliver(mail(message_id="<kept@x>"), EVE, [BOB])
-            while clock.sleepers == 0:
+            while clock.sleepers == 0:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
             await clock.advance(2)
             envelope = await asyncio.wait_for(receiver.taken.get(), 10)
-            while simulator.admin.statistics()["journal_reports"].get("sent", 0) == 0:
+            while simulator.admin.statistics()["journal_reports"].get("sent", 0) == 0:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
 
             counts = simulator.admin.statistics()["journal_reports"]

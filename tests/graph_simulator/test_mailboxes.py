@@ -233,3 +233,9 @@ async def test_a_body_that_is_no_json_is_refused(graph: Graph):
     )
 
     assert error_of(answer)[:2] == (400, "BadRequest")
+
+
+async def test_a_body_that_is_too_large_is_refused(graph: Graph):
+    answer = await graph.call("POST", "$batch", json={"requests": [], "padding": "x" * 4_200_000})
+
+    assert error_of(answer)[:2] == (413, "RequestEntityTooLarge")

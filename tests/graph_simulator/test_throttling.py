@@ -22,7 +22,7 @@ async def simulator(options: Options, identity, clock: FakeClock) -> AsyncIterat
 
 
 async def until_asleep(clock: FakeClock, count: int) -> None:
-    while clock.sleepers < count:
+    while clock.sleepers < count:  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0.005)
 
 

@@ -38,6 +38,8 @@ class Call:
     parameters: Mapping[str, str]
     #: The mailbox it is about; None for the directory.
     target: Mailbox | None
+    #: Whether ids are wanted that survive a move.
+    immutable: bool
 
     @property
     def tenant(self) -> Tenant:
@@ -55,11 +57,6 @@ class Call:
     def user(self) -> str:
         """The address for statistics and rules; empty for the directory."""
         return self.target.address if self.target else ""
-
-    @property
-    def immutable(self) -> bool:
-        """Whether ids are wanted that survive a move."""
-        return self.request.wants_immutable_ids
 
     @property
     def context(self) -> str:

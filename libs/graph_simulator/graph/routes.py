@@ -66,6 +66,9 @@ ROUTES = (
     ),
     *_message_routes("users/{user}/mailFolders/{folder}/messages/{message}"),
 )
+_BY_LENGTH = {
+    length: [route for route in ROUTES if len(route.pattern) == length] for length in range(1, 8)
+}
 OPERATIONS = tuple(dict.fromkeys(route.operation for route in ROUTES))
 
 
@@ -76,7 +79,7 @@ def resolve(method: str, segments: tuple[str, ...]) -> tuple[Route, dict[str, st
         GraphError: nothing is there, or not for this method.
     """
     lowered = tuple(segment.lower() for segment in segments)
-    fitting = [route for route in ROUTES if _fits(route.pattern, lowered)]
+    fitting = [one for one in _BY_LENGTH.get(len(lowered), ()) if _fits(one.pattern, lowered)]
     if not fitting:
         raise no_such_segment(_lost_at(lowered, segments))
     for route in fitting:

@@ -78,7 +78,8 @@ class GraphService:
         target = None
         if route.is_mail:
             target = self._mailbox(exchange.caller.tenant, parameters["user"])
-        return Call(self.world, exchange, request, route, parameters, target)
+        immutable = request.wants_immutable_ids
+        return Call(self.world, exchange, request, route, parameters, target, immutable)
 
     def _mailbox(self, tenant: Tenant, name: str) -> Mailbox:
         found = tenant.find_user(name)

@@ -15,7 +15,8 @@ from libs.graph_simulator.graph.service import GraphService
 from libs.graph_simulator.hosts.answers import json_answer, reset_connection, truncated
 from libs.graph_simulator.world.directory import Application, Tenant
 
-LARGEST_BODY_BYTES = 8 * 1024 * 1024
+#: Graph takes 4 MB; what is larger needs an upload session.
+LARGEST_BODY_BYTES = 4 * 1024 * 1024
 _VERSIONS = frozenset({"v1.0", "beta"})
 _NOBODY = Caller(Tenant("", ()), Application("", ""))
 
@@ -51,6 +52,8 @@ class GraphHost:
         if not url.strip("/"):
             raise no_such_segment("")
         exchange.caller = self._tokens.caller(request.headers.get("Authorization"))
+        if (request.content_length or 0) > LARGEST_BODY_BYTES:
+            raise GraphError(413, "RequestEntityTooLarge", "The request entity is too large.")
         raw = await request.read()
         body = _body(raw, request.headers.get("Content-Type", ""))
         if request.match_info["tail"].lower() == "$batch":

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
 from libs.graph_simulator.world import conversations
@@ -11,6 +12,8 @@ from libs.graph_simulator.world.directory import World
 from libs.graph_simulator.world.messages import Message
 
 _MOST_REFERENCES = 100
+#: Folding would write a long Message-ID as an encoded word, which nobody's parent has.
+_UNFOLDED = SMTP.clone(max_line_length=100_000)
 
 
 def answer(
@@ -30,7 +33,7 @@ def answer(
     Thread-Index at all (`keeps_index=False`).
     """
     message = parent.item.message
-    mail = EmailMessage()
+    mail = EmailMessage(policy=_UNFOLDED)
     mail["From"] = formataddr((_name_of(world, author), author))
     mail["To"] = ", ".join(to)
     if cc:
@@ -43,9 +46,9 @@ def answer(
     if keeps_index:
         mail["Thread-Topic"] = topic_of(message)
         mail["Thread-Index"] = _thread_index(world, parent)
-    quoted = "\n".join(f"> {line}" for line in message.body[1].splitlines()[:200])
+    quoted = "\n".join(f"> {line[:300]}" for line in message.body[1].splitlines()[:200])
     mail.set_content(f"{text}\n\n{quoted}\n")
-    return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return mail.as_bytes()
 
 
 def topic_of(message: Message) -> str:

@@ -60,11 +60,13 @@ class PostOffice:
         conversation = _Conversation(world, as_sent, now)
         copies: list[Placed] = []
         elsewhere: list[str] = []
+        reached: set[str] = set()
         for address in dict.fromkeys(address.lower() for address in rcpt_to):
             found = world.find_address(address)
             if found is None or found[1].kind in WITHOUT_CLOUD_MAILBOX:
                 elsewhere.append(address)
-            elif all(copy.mailbox is not found[1] for copy in copies):
+            elif found[1].object_id not in reached:
+                reached.add(found[1].object_id)
                 item = conversation.item(as_received)
                 copies.append(_place(found, item, "inbox"))
         sender = world.find_address(mail_from)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 _LARGEST_HEADER_BYTES = 256 * 1024
 _MOST_ADDRESSES = 2000
-_FOLD = re.compile(r"\r?\n[ \t]?")
+_FOLD = re.compile(r"\r?\n[ \t]?|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,16 @@ class Message:
     def people(self, name: str) -> tuple[Person, ...]:
         """Return the addresses of all headers of that name."""
         wanted = name.lower()
-        values = [value for key, value in self.headers if key.lower() == wanted]
-        pairs = getaddresses(values)[:_MOST_ADDRESSES]
-        return tuple(Person(_decoded(shown), address) for shown, address in pairs if address)
+        if wanted not in self._people:
+            values = [value for key, value in self.headers if key.lower() == wanted]
+            pairs = getaddresses(values)[:_MOST_ADDRESSES]
+            found = tuple(Person(_decoded(shown), address) for shown, address in pairs if address)
+            self._people[wanted] = found
+        return self._people[wanted]
+
+    @cached_property
+    def _people(self) -> dict[str, tuple[Person, ...]]:
+        return {}
 
     @cached_property
     def internet_message_id(self) -> str:
@@ -100,7 +107,7 @@ def read(mime: bytes) -> Message:
 
 def with_message_id(mime: bytes, internet_message_id: str) -> bytes:
     """Put a Message-ID in front, as Exchange does for mail that comes without."""
-    return b"Message-ID: " + internet_message_id.encode("ascii") + b"\r\n" + mime
+    return b"Message-ID: " + internet_message_id.encode("utf-8") + b"\r\n" + mime
 
 
 def without_bcc(mime: bytes) -> bytes:
