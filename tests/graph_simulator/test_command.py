@@ -144,3 +144,11 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path):
     assert unsigned.status_code == 401
     assert json.loads(printed) == said
     assert process.returncode == 0
+
+
+def test_the_documented_seed_is_valid_and_tells_the_defaults(tmp_path: Path):
+    page = Path(__file__).parents[2] / "docs" / "graph-simulator.md"
+    block = page.read_text(encoding="utf-8").split("```yaml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "seed.yaml").write_text(block, encoding="utf-8")
+
+    assert load_seed(tmp_path / "seed.yaml").options == Options()
