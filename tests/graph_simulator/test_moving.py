@@ -66,6 +66,17 @@ async def test_an_ordinary_id_changes_with_each_move_and_the_old_one_is_gone(
     assert moved["id"] == only(simulator).graph_message_id
 
 
+async def test_an_ordinary_id_does_not_come_back_with_the_copy(
+    graph: Graph, simulator: Simulator, message: str
+):
+    first = only(simulator).graph_message_id
+    await move(graph, message, "junkemail")
+
+    await move(graph, message, "inbox")
+
+    assert only(simulator).graph_message_id != first
+
+
 async def test_a_copy_goes_back_to_the_folder_it_came_from(
     graph: Graph, simulator: Simulator, message: str
 ):

@@ -1,3 +1,4 @@
+import ssl
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -258,3 +259,16 @@ async def test_the_graph_s_own_address_is_an_audience(
 
     claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
     assert claims["aud"] == simulator.graph_url
+
+
+async def test_the_certificate_stands_up_to_strict_verification(simulator: Simulator):
+    # What Python 3.13 does by default (RFC 5280).
+    context = ssl.create_default_context(cafile=simulator.ca_file)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+
+    async with httpx.AsyncClient(verify=context) as strict:
+        answer = await strict.get(
+            f"{simulator.graph_url.replace('localhost', '127.0.0.1')}/__sim/state"
+        )
+
+    assert answer.status_code == 200
