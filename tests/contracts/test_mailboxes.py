@@ -1,6 +1,7 @@
 """Microsoft Graph, as simulated, and the fake keep the same contract."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -14,6 +15,7 @@ from libs.graph_simulator.server import Simulator, serve
 from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxes
 from services.retractor.app import ConfiguredRules
 from services.retractor.domain.mail import Fingerprint, FoundCopy
+from services.retractor.ports.mailboxes import Moved
 from tests.contracts.mailboxes import ANN, BOB, TENANT, Letter, MailboxesContract
 from tests.fakes.mailboxes import FakeMailboxes
 from tests.retractor.rig import configuration
@@ -101,22 +103,38 @@ def seed(cloud: str) -> Seed:
     return Seed(tenants=(tenant,))
 
 
+@asynccontextmanager
+async def simulated(cloud: str, patch: pytest.MonkeyPatch) -> AsyncIterator[SimulatedOffice]:
+    patch.setenv("RIG_SECRET", "s3cret")
+    rules = ConfiguredRules(configuration(cloud=cloud))
+    async with serve(seed(cloud)) as simulator:
+        endpoints = Endpoints(
+            graph_url=simulator.graph_url,
+            authority_url=simulator.authority_url,
+            ca_file=simulator.ca_file,
+        )
+        mailboxes = GraphMailboxes(rules.tenant, endpoints, SystemClock())
+        yield SimulatedOffice(simulator, mailboxes)
+        await mailboxes.close()
+
+
 class TestGraphMailboxes(MailboxesContract):
-    @pytest.fixture(params=["global", "gcc_high"])
-    async def office(
-        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[SimulatedOffice]:
-        monkeypatch.setenv("RIG_SECRET", "s3cret")
-        rules = ConfiguredRules(configuration(cloud=request.param))
-        async with serve(seed(request.param)) as simulator:
-            endpoints = Endpoints(
-                graph_url=simulator.graph_url,
-                authority_url=simulator.authority_url,
-                ca_file=simulator.ca_file,
-            )
-            mailboxes = GraphMailboxes(rules.tenant, endpoints, SystemClock())
-            yield SimulatedOffice(simulator, mailboxes)
-            await mailboxes.close()
+    @pytest.fixture
+    async def office(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SimulatedOffice]:
+        async with simulated("global", monkeypatch) as office:
+            yield office
+
+
+async def test_a_cloud_without_permanent_delete_purges_by_a_move(monkeypatch):
+    async with simulated("gcc_high", monkeypatch) as office:
+        await office.deliver(Letter())
+        ann = await office.mailboxes.resolve(TENANT, ANN)
+        [found] = await office.mailboxes.with_message_id(ann, Letter().internet_message_id)
+
+        move = await office.mailboxes.purge(ann, found.graph_message_id)
+
+        [copy] = office.simulator.admin.copies()
+        assert (move.result, copy.folder) == (Moved.DONE, "recoverableitemspurges")
 
 
 class TestFakeMailboxes(MailboxesContract):

@@ -6,6 +6,7 @@ from libs.common.contracts.retraction import Destination, Outcome
 from libs.common.errors import TransientError
 from services.retractor.domain.desired import (
     CopyState,
+    Wish,
     is_milder,
     objection,
     origin_of,
@@ -15,7 +16,7 @@ from services.retractor.domain.retraction import Copy, CopyProgress, Retraction,
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.bench import Bench
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
-from services.retractor.workers.settling import CANCELLED, settle
+from services.retractor.workers.settling import CANCELLED, Landed, settle
 
 USER_DELETED = "user_deleted"
 FOLDER_MISSING = "folder_missing"
@@ -45,7 +46,7 @@ class Errand:
         reason: str | None = None,
         *,
         folder_after: str | None = None,
-        state: CopyState | None = None,
+        landed: Landed | None = None,
     ) -> None:
         """Write and announce the outcome, with folders by their names."""
         names = dict(await self.place.names_of([self.copy.folder_before]))
@@ -55,7 +56,7 @@ class Errand:
             after = folder_after or name
             names[after] = name
         await settle(
-            self.bench, self.copy, outcome, reason, folder_after=after, state=state, names=names
+            self.bench, self.copy, outcome, reason, folder_after=after, landed=landed, names=names
         )
 
 
@@ -134,6 +135,10 @@ async def _plan(errand: Errand) -> None:
     await errand.settle(Outcome.UNTOUCHED if reason else Outcome.MOVED, reason)
 
 
+def _wished(wish: Wish) -> CopyState:
+    return CopyState(wish, exempt=False, origin_folder=None, origin_was_read=None, put_into=None)
+
+
 async def _begin(errand: Errand) -> Errand | None:
     """Write the desired state and that we are about to act; None where another wish stands."""
     copy, wish = errand.copy, errand.retraction.wish
@@ -163,7 +168,7 @@ async def _begin(errand: Errand) -> Errand | None:
 async def _write(errand: Errand) -> None:
     mailboxes, copy = errand.bench.mailboxes, errand.copy
     if copy.receipt_requested and not copy.was_read:
-        # Deleting it unread would tell the sender so (graph.md §1.5, capability D11).
+        # Deleting it unread would tell the sender so (capability D11).
         await mailboxes.mark(errand.mailbox, errand.graph_message_id, no_receipt=True)
     if errand.destination is Destination.HARD_DELETE:
         move = await mailboxes.purge(errand.mailbox, errand.graph_message_id)
@@ -221,7 +226,8 @@ async def _arrived(errand: Errand, folder_id: str | None) -> None:
     if folder_id is None and errand.destination is not Destination.HARD_DELETE:
         folder = FOLDER_OF[errand.destination]
         folder_id = (await errand.place.folders([folder])).get(folder)
-    state = await _state(errand)
-    if state is not None and state.wish == wish:
-        state = replace(state, put_into=folder_id)
-    await errand.settle(Outcome.MOVED, folder_after=folder_id, state=state)
+
+    def landed(state: CopyState | None) -> CopyState:
+        return replace(state or _wished(wish), put_into=folder_id)
+
+    await errand.settle(Outcome.MOVED, folder_after=folder_id, landed=landed)

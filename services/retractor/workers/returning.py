@@ -8,7 +8,7 @@ from services.retractor.domain.mail import FoundCopy
 from services.retractor.domain.retraction import CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.removing import FOLDER_MISSING, USER_DELETED, Errand
-from services.retractor.workers.settling import CANCELLED, settle
+from services.retractor.workers.settling import CANCELLED, Landed, settle
 
 
 async def bring_home(errand: Errand) -> None:
@@ -104,13 +104,14 @@ async def _restore_read_state(errand: Errand, item: FoundCopy) -> None:
 
 async def _home(errand: Errand, folder_id: str) -> None:
     copy, wish = errand.copy, errand.retraction.wish
-    at = (copy.tenant, errand.mailbox.user_id, errand.graph_message_id)
-    async with errand.bench.ledger.transaction() as ledger:
-        state = await ledger.states.get(*at)
-    if state is None or state.wish == wish:
+
+    def landed(state: CopyState | None) -> CopyState:
+        if state is not None and state.wish != wish:
+            return replace(state, put_into=None)
         exempt = not wish.automatic or (state is not None and state.exempt)
-        state = CopyState(wish, exempt, folder_id, copy.target_is_read, None)
-    await _settle(errand, Outcome.RESTORED, folder_after=folder_id, state=state)
+        return CopyState(wish, exempt, folder_id, copy.target_is_read, put_into=None)
+
+    await _settle(errand, Outcome.RESTORED, folder_after=folder_id, landed=landed)
 
 
 async def _settle(
@@ -119,7 +120,7 @@ async def _settle(
     reason: str | None = None,
     *,
     folder_after: str | None = None,
-    state: CopyState | None = None,
+    landed: Landed | None = None,
 ) -> None:
     names = await errand.place.names_of([errand.copy.folder_before, folder_after])
     await settle(
@@ -128,6 +129,6 @@ async def _settle(
         outcome,
         reason,
         folder_after=folder_after,
-        state=state,
+        landed=landed,
         names=names,
     )

@@ -1,6 +1,6 @@
 """Writes what became of copies, says so, and ends a retraction when its last copy is settled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -25,6 +25,9 @@ _log = structlog.get_logger()
 
 CANCELLED = "cancelled"
 
+#: What a move makes of the state of a copy; None where nobody has wished anything yet.
+Landed = Callable[[CopyState | None], CopyState]
+
 
 async def settle(
     bench: Bench,
@@ -33,10 +36,13 @@ async def settle(
     reason: str | None = None,
     *,
     folder_after: str | None = None,
-    state: CopyState | None = None,
+    landed: Landed | None = None,
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Write the outcome of one copy and announce it; with the last one, the retraction's end.
+
+    `landed` says what the move has made of the copy's state; it is given the present one, locked,
+    since a person may have wished something else meanwhile.
 
     All in one transaction: after a crash either everything of it happened or nothing.
     """
@@ -51,8 +57,9 @@ async def settle(
         retraction = await ledger.retractions.get(copy.tenant, copy.retraction_id, locked=True)
         if retraction is None:
             return
-        if state is not None and copy.user_id and copy.graph_message_id:
-            await ledger.states.put(copy.tenant, copy.user_id, copy.graph_message_id, state)
+        if landed is not None and copy.user_id and copy.graph_message_id:
+            at = (copy.tenant, copy.user_id, copy.graph_message_id)
+            await ledger.states.put(*at, landed(await ledger.states.get(*at)))
         await ledger.work.put_copy(copy, None)
         if not retraction.dry_run:
             said = announcements.settled(retraction, copy, names or {}, bench.clock.now())

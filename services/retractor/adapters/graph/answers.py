@@ -1,4 +1,4 @@
-"""What Graph's answers mean to us (graph.md §1.7)."""
+"""What Graph's answers mean to us (Graph documentation, Error responses; Throttling limits)."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 from libs.common.errors import PermanentError, TransientError, UndeliverError
 
 _MAX_RETRY_AFTER_SECONDS = 3600.0
-#: Ours, not the mailbox's: the one message of Graph about the mailbox alone (graph.md §2).
+#: The one code that is about a single mailbox; any other throttle is about the application.
 _MAILBOX_THROTTLE = "ApplicationThrottled"
 
 _PERMANENT = {
@@ -68,7 +68,7 @@ def parsed(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
     if not isinstance(body, dict):
         if 200 <= status < 300:
             raise TransientError("graph_unavailable", "not a JSON object")
-        body = {}  # gateways answer in plain text (graph.md §1.7)
+        body = {}  # gateways answer in plain text
     return Answer(status, headers, body)
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import httpx
 
-#: A page of items without bodies is far smaller (graph.md §1.2).
+#: A page of items without bodies is far smaller.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Where each national cloud is (graph.md §5; Graph documentation, National cloud deployments)."""
+"""Where each national cloud is (Graph documentation, National cloud deployments)."""
 
 from dataclasses import dataclass, replace
 

@@ -1,6 +1,6 @@
 """One tenant's connection to Graph: signed in, bounded, and never retrying by itself.
 
-Retries are the workers' alone: the SDK would repeat a move that was carried out (graph.md §7.2).
+Retries are the workers' alone: the SDK would repeat a move that was carried out.
 """
 
 import ssl
@@ -32,7 +32,7 @@ from services.retractor.adapters.graph.clouds import Cloud
 from services.retractor.adapters.graph.credentials import OneAtATime
 
 _CONNECT_SECONDS = 10.0
-#: Graph's gateway gives up after 20 seconds or so (graph.md §1.7).
+#: Graph's own gateway gives up earlier, with a 504.
 _ANSWER_SECONDS = 40.0
 _CONSENT = ("AADSTS700016", "AADSTS65001", "AADSTS90002")
 

@@ -1,4 +1,4 @@
-"""Signing in as the tenant's application (azure-identity; graph.md §6)."""
+"""Signing in as the tenant's application (azure-identity)."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Credential(Protocol):
 class OneAtATime:
     """A credential that asks for one token at a time.
 
-    azure-identity sends a request for each caller that meets a cold cache: 50 for 50 (graph.md §6).
+    azure-identity 1.27 sends a request for each caller that meets a cold cache: 50 for 50.
     """
 
     def __init__(self, make: Callable[[], Credential]) -> None:

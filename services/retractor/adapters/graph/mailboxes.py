@@ -20,7 +20,7 @@ from services.retractor.adapters.graph.items import EXPAND, SELECT, found_copy
 from services.retractor.domain.mail import FoundCopy, Mailbox
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 
-#: Graph allows four calls of one application in one mailbox at a time (graph.md §2).
+#: Graph allows four calls of one application in one mailbox at a time (Throttling limits, Outlook).
 _PER_MAILBOX = 3
 _PAGE = 50
 #: A conversation longer than this is cut: a list's thread, not a phish and its replies.
