@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -216,6 +217,17 @@ async def logged(process, event):
     raise AssertionError(f"ended without {event}: {said}")
 
 
+def children_of(pid):
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def gone(pids):
+    """Wait until none of these processes runs."""
+    async with asyncio.timeout(10.0):
+        while any(Path(f"/proc/{pid}/stat").exists() for pid in pids):  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.02)
+
+
 async def test_the_process_takes_mail_until_it_is_told_to_stop(site):
     async with started(environment(site)) as process:
         listening = await logged(process, "smtp_listening")
@@ -234,8 +246,11 @@ async def test_a_killed_process_loses_nothing_that_it_had_taken(site):
         listening = await logged(process, "smtp_listening")
         async with Client.connect(listening["port"]) as client:
             assert (await client.deliver(report(), ACME)).startswith("250")
+            parsers = children_of(process.pid)
             process.kill()
 
+    assert parsers
+    await gone(parsers)
     (message,) = await site.announced(1)
     async with open_local_blobs(site.folder) as blobs:
         assert await blobs.get(json.loads(message.body)["raw"]["store_key"]) == report()

@@ -14,6 +14,8 @@ from tests.ingest.reports import BOUNDARY, envelope, original, report
 CORPUS = Path(__file__).parents[1] / "corpus" / "journal"
 SAMPLES = [path.read_bytes() for path in sorted(CORPUS.glob("*/message.eml"))]
 MIB = 1024 * 1024
+#: The same examples in every run: a red one is red for everybody.
+FIXED = settings(deadline=None, derandomize=True, database=None)
 
 
 def check(raw: bytes) -> None:
@@ -32,13 +34,13 @@ def check(raw: bytes) -> None:
     assert parse(raw, frozenset({"contoso.example"})).kind in {mail.kind, "copy", "unknown"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(FIXED, max_examples=150)
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_answered(raw):
     check(raw)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(FIXED, max_examples=150)
 @given(
     st.lists(
         st.sampled_from(
@@ -73,7 +75,7 @@ def test_any_pieces_of_reports_are_answered(raw):
     check(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(FIXED, max_examples=200)
 @given(st.data())
 def test_any_damage_to_a_report_is_answered(data):
     raw = data.draw(st.sampled_from(SAMPLES))

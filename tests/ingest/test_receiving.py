@@ -126,10 +126,13 @@ async def test_an_original_that_had_to_be_decoded_is_kept_behind_the_report(offi
 
 
 async def test_the_same_report_again_is_not_announced_again(office):
+    resent = report(headers="Received: from elsewhere\r\nX-OriginatorOrg: c.example\r\n")
     await office.receive(report())
     await office.receive(report(), peer="192.0.2.2")
+    await office.receive(resent)
 
     assert len(office.messages) == 1
+    assert len(office.blobs.contents) == 1
 
 
 async def test_forks_of_a_message_are_two_reports_of_one_message(office):
