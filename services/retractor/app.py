@@ -35,7 +35,7 @@ from services.retractor.handlers.once import Desk, Patience
 from services.retractor.ports.mailboxes import Mailboxes
 from services.retractor.ports.rules import Rules
 from services.retractor.settings import Settings, Tuning
-from services.retractor.workers.announcer import announce, tick
+from services.retractor.workers.announcer import announce, forget, tick
 from services.retractor.workers.bench import Bench, Pace
 from services.retractor.workers.expiry import expire
 from services.retractor.workers.visits import Visits
@@ -193,6 +193,7 @@ def workers_of(bench: Bench) -> dict[str, Callable[[], Awaitable[None]]]:
         "announcer": partial(announce, bench),
         "expiry": partial(expire, bench),
         "ticks": partial(tick, bench),
+        "forgetting": partial(forget, bench),
     }
 
 

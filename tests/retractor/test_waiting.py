@@ -1,8 +1,11 @@
 """Retractions that are earlier than their mail, and mail that is later than its retraction."""
 
+from datetime import timedelta
+
 import asyncpg
 import pytest
 
+from libs.common.clock import SystemClock
 from libs.common.contracts.retraction import RetractionAccepted
 from services.retractor.app import ConfiguredRules, bench_of
 from services.retractor.settings import Tuning
@@ -151,6 +154,21 @@ async def test_cancelling_stops_the_search_for_late_copies(still):
 
     assert (finished.status, finished.counts.untouched) == ("cancelled", 2)
     await still.stop()
+
+
+async def test_what_everybody_was_told_long_ago_is_forgotten(still, clock, pool):
+    retraction_id = await still.retract(PHISH)
+    await clock.advance(31 * 60)
+    await expire_some(still.bench)
+    await announce_some(still.bench)
+
+    await still.bench.outbox.forget(SystemClock().now() + timedelta(days=1))
+
+    for table in ("announcements", "answers"):
+        assert await pool.fetchval(f"select count(*) from {table}") == 0
+    async with still.bench.ledger.transaction() as ledger:
+        kept = await ledger.retractions.get("acme", retraction_id)
+    assert kept.status == "unknown_message"
 
 
 def journal():

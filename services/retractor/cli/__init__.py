@@ -13,6 +13,7 @@ from libs.common.contracts.retraction import CancelRetraction, RestoreRetraction
 from libs.common.terminal import Output, add_config_argument, add_json_argument
 
 _DESTINATIONS = ("junk", "trash", "soft_delete", "hard_delete")
+_KEY = re.compile(r"^[0-9a-f]{64}$")
 _TENANT = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 
 
@@ -57,12 +58,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _run(config: Path | None) -> int:
+    from libs.common import logs  # noqa: PLC0415
     from libs.common.runtime import run  # noqa: PLC0415
     from libs.common.settings import read_settings  # noqa: PLC0415
     from services.retractor import app  # noqa: PLC0415
     from services.retractor.settings import Settings  # noqa: PLC0415
 
     settings = read_settings(Settings)
+    logs.configure(settings.log_level)
     if config is not None:
         settings = settings.model_copy(update={"config": config})
     return run(partial(app.run, settings))
@@ -72,7 +75,7 @@ def _command(arguments: argparse.Namespace) -> Contract:
     common = {
         "tenant": arguments.tenant,
         "reason": arguments.reason,
-        "requested_by": arguments.requested_by or getpass.getuser(),
+        "requested_by": arguments.requested_by or _login(),
     }
     match arguments.command:
         case "restore":
@@ -104,7 +107,9 @@ def _add_retract(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _add_common(parser)
     meant = parser.add_mutually_exclusive_group(required=True)
     meant.add_argument("--message-id", type=_message_id, help="the Message-ID, with brackets")
-    meant.add_argument("--message-key", help="the message key of the journal report")
+    meant.add_argument(
+        "--message-key", type=_message_key, help="the message key of the journal report"
+    )
     parser.add_argument(
         "--mailbox",
         action="append",
@@ -179,9 +184,22 @@ def _add_wait(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return "cli"
+
+
 def _message_id(text: str) -> str:
     if not (text.startswith("<") and text.endswith(">") and len(text) <= 2000):
         raise argparse.ArgumentTypeError("is written with its brackets: '<…@…>'")
+    return text
+
+
+def _message_key(text: str) -> str:
+    if not _KEY.match(text):
+        raise argparse.ArgumentTypeError("is 64 hexadecimal digits, lower case")
     return text
 
 

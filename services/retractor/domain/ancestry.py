@@ -4,7 +4,7 @@ A conversation catches too much (the whole thread, innocent parents included) an
 written by senders, so every relation is checked ([MS-OXOMSG] 2.2.1.2; RFC 5322 §3.6.4).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -49,44 +49,27 @@ def descendants(
 
     `trust_message_ids=False` (a colliding Message-ID) leaves only the conversation index to go by.
     """
-    ancestors = list(accepted)
+    line = _Line(trust_message_ids=trust_message_ids)
     known = {ancestor.internet_message_id for ancestor in accepted}
     remaining = [item for item in items if item.internet_message_id not in known]
-    usable = _unshared_indexes(ancestors, remaining)
+    line.add(accepted, strangers={item.conversation_index for item in remaining})
     found: list[tuple[FoundCopy, Descent]] = []
     for _ in range(max_depth):  # each pass may accept the parents of the next
-        accepted_now = []
-        for item in remaining:
-            descent = _descent(item, ancestors, usable, trust_message_ids)
-            if descent is not None and descent.depth <= max_depth:
-                accepted_now.append((item, descent))
-        if not accepted_now:
+        judged = [(item, line.descent_of(item)) for item in remaining]
+        fresh = [(item, how) for item, how in judged if how is not None and how.depth <= max_depth]
+        if not fresh:
             break
-        taken = {id(item) for item, _ in accepted_now}
-        remaining = [item for item in remaining if id(item) not in taken]
-        ancestors += [as_ancestor(item, descent.depth) for item, descent in accepted_now]
-        found += accepted_now
+        taken = {item.graph_message_id for item, _ in fresh}
+        remaining = [item for item in remaining if item.graph_message_id not in taken]
+        # Each was judged by its parents; that two of them share an index is no theft any more.
+        line.add([as_ancestor(item, how.depth) for item, how in fresh], strangers=frozenset())
+        found += fresh
     return sorted(found, key=lambda pair: pair[1].depth)
 
 
 def as_ancestor(item: FoundCopy, depth: int) -> Ancestor:
     """Return an accepted item as the ancestor of further ones."""
     return Ancestor(item.internet_message_id, item.conversation_index, depth, item.received_at)
-
-
-def _unshared_indexes(
-    ancestors: Iterable[Ancestor], others: Iterable[FoundCopy]
-) -> frozenset[bytes]:
-    """Return the ancestors' indexes that no stranger in the conversation carries too.
-
-    An attacker may copy the Thread-Index of an innocent message: then its index says nothing.
-    """
-    strangers = {item.conversation_index for item in others}
-    return frozenset(
-        ancestor.conversation_index
-        for ancestor in ancestors
-        if is_index(ancestor.conversation_index) and ancestor.conversation_index not in strangers
-    )
 
 
 def is_index(index: bytes) -> bool:
@@ -98,38 +81,54 @@ def is_index(index: bytes) -> bool:
     )
 
 
-def _descent(
-    item: FoundCopy,
-    ancestors: Sequence[Ancestor],
-    usable: frozenset[bytes],
-    trust_message_ids: bool,
-) -> Descent | None:
-    older = [ancestor for ancestor in ancestors if _may_descend(item, ancestor)]
-    by_index = _by_index(item, older, usable)
-    if by_index is not None or not trust_message_ids:
-        return by_index
-    by_id = {ancestor.internet_message_id: ancestor for ancestor in older}
-    parent = by_id.get(item.in_reply_to) if item.in_reply_to else None
-    if parent is not None:
-        return Descent(parent.depth + 1, "in_reply_to")
-    for place, reference in enumerate(reversed(item.references)):
-        if reference in by_id:
-            return Descent(by_id[reference].depth + place + 1, "references")
-    return None
+class _Line:
+    """The accepted ancestors, found by what their descendants carry.
 
+    By look-ups only: threads are as long as their senders make them.
+    """
 
-def _by_index(
-    item: FoundCopy, ancestors: Sequence[Ancestor], usable: frozenset[bytes]
-) -> Descent | None:
-    index = item.conversation_index
-    if not is_index(index):
+    def __init__(self, *, trust_message_ids: bool) -> None:
+        self._trust_message_ids = trust_message_ids
+        self._by_id: dict[str, Ancestor] = {}
+        self._by_index: dict[bytes, Ancestor] = {}
+
+    def add(self, ancestors: Iterable[Ancestor], strangers: Collection[bytes]) -> None:
+        """Add ancestors; an index that a stranger in the conversation carries too is no use.
+
+        An attacker may copy the Thread-Index of an innocent message: then it says nothing.
+        """
+        for ancestor in ancestors:
+            if ancestor.internet_message_id:
+                self._by_id.setdefault(ancestor.internet_message_id, ancestor)
+            index = ancestor.conversation_index
+            if is_index(index) and index not in strangers:
+                self._by_index.setdefault(index, ancestor)
+
+    def descent_of(self, item: FoundCopy) -> Descent | None:
+        """Return how an item descends from an ancestor; None where nothing shows that it does."""
+        by_index = self._by_conversation_index(item)
+        if by_index is not None or not self._trust_message_ids:
+            return by_index
+        parent = self._by_id.get(item.in_reply_to or "")
+        if parent is not None and _may_descend(item, parent):
+            return Descent(parent.depth + 1, "in_reply_to")
+        for place, reference in enumerate(reversed(item.references)):
+            ancestor = self._by_id.get(reference)
+            if ancestor is not None and _may_descend(item, ancestor):
+                return Descent(ancestor.depth + place + 1, "references")
         return None
-    for ancestor in sorted(ancestors, key=lambda one: -len(one.conversation_index)):
-        prefix = ancestor.conversation_index
-        if prefix in usable and len(index) > len(prefix) and index.startswith(prefix):
-            steps = (len(index) - len(prefix)) // REPLY_INDEX_BYTES
-            return Descent(ancestor.depth + steps, "conversation_index")
-    return None
+
+    def _by_conversation_index(self, item: FoundCopy) -> Descent | None:
+        index = item.conversation_index
+        if not is_index(index):
+            return None
+        nearest = len(index) - REPLY_INDEX_BYTES
+        for length in range(nearest, ROOT_INDEX_BYTES - 1, -REPLY_INDEX_BYTES):
+            ancestor = self._by_index.get(index[:length])
+            if ancestor is not None and _may_descend(item, ancestor):
+                steps = (len(index) - length) // REPLY_INDEX_BYTES
+                return Descent(ancestor.depth + steps, "conversation_index")
+        return None
 
 
 def _may_descend(item: FoundCopy, ancestor: Ancestor) -> bool:

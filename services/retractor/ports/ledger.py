@@ -183,6 +183,9 @@ class Outbox(Protocol):
     async def announced(self, announcements: Sequence[Announcement]) -> None:
         """Mark them published."""
 
+    async def forget(self, before: datetime) -> None:
+        """Remove what was published, answered or counted before: no redelivery needs it."""
+
 
 class DirectoryCache(Protocol):
     """What we remember of a mailbox between visits."""

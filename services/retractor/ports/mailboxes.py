@@ -1,11 +1,13 @@
 """The tenants' mailboxes.
 
-Whatever goes wrong is raised, with reasons as in `Mailboxes`:
+Whatever goes wrong is raised:
     TransientError: `throttled` (this mailbox; with `retry_after_seconds`), `throttled_everywhere`
-        (the whole application), `graph_unavailable`, `graph_timeout`, `sign_in_failed`. After a
-        write it is unknown whether the write happened, but for the two throttles: it did not.
+        (the whole application), `graph_unavailable`, `graph_timeout`, `mailbox_moving`,
+        `sign_in_failed`, `credential_unavailable`, `token_refused`. After a write it is unknown
+        whether the write happened, but for the two throttles: it did not.
     PermanentError: `out_of_scope`, `mailbox_not_rest_enabled`, `mailbox_not_found`,
-        `consent_revoked`, `mailbox_full`, `graph_error` (Graph refuses the request itself).
+        `consent_revoked`, `permission_missing`, `mailbox_full`, `foreign_link`, `graph_error`
+        (Graph refuses the request itself).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 """Publishes what the workers have written into the outbox."""
 
+from datetime import timedelta
+
 import structlog
 
 from libs.common.errors import PermanentError, TransientError
@@ -8,6 +10,9 @@ from services.retractor.workers.bench import Bench
 _log = structlog.get_logger()
 
 _AT_ONCE = 500
+#: Longer than any redelivery or replay takes to come.
+_KEPT = timedelta(days=31)
+_FORGET_EVERY_SECONDS = 3600.0
 
 
 async def announce(bench: Bench) -> None:
@@ -39,6 +44,16 @@ async def announce_some(bench: Bench) -> int:
         raise TransientError(error.reason) from error
     await bench.outbox.announced(waiting)
     return len(waiting)
+
+
+async def forget(bench: Bench) -> None:
+    """Keep outbox, inbox and counters from growing for ever."""
+    while True:
+        try:
+            await bench.outbox.forget(bench.clock.now() - _KEPT)
+        except TransientError as error:
+            _log.warning("announcements_not_pruned", reason=error.reason)
+        await bench.clock.sleep(_FORGET_EVERY_SECONDS)
 
 
 async def tick(bench: Bench) -> None:

@@ -43,11 +43,7 @@ async def follow(
     async with bench.ledger.transaction() as ledger:
         earlier = await ledger.progress.copies(retraction.tenant, retraction.retraction_id)
     ancestors = [as_ancestor(item, parent.depth) for item in accepted]
-    ancestors += [
-        Ancestor(copy.internet_message_id, b"", copy.depth, None)
-        for copy in earlier
-        if copy.graph_message_id is not None and copy.outcome is not Outcome.REFUSED
-    ]
+    ancestors += _elsewhere(earlier)
     found = descendants(
         list(items.values()),
         ancestors,
@@ -55,6 +51,16 @@ async def follow(
         trust_message_ids=not retraction.colliding,
     )
     return await _family(bench, mailbox, retraction, accepted, found)
+
+
+def _elsewhere(copies: Sequence[Copy]) -> list[Ancestor]:
+    """Return what was accepted in other mailboxes; indexes differ there, Message-IDs do not."""
+    depths = {
+        copy.internet_message_id: copy.depth
+        for copy in copies
+        if copy.graph_message_id is not None and copy.outcome is not Outcome.REFUSED
+    }
+    return [Ancestor(message_id, b"", depth, None) for message_id, depth in depths.items()]
 
 
 async def _family(

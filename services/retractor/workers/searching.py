@@ -23,8 +23,6 @@ from services.retractor.workers.following import Family, follow
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
 from services.retractor.workers.settling import CANCELLED, close_search, finish_if_done
 
-_TOO_MANY_COPIES = 200
-
 
 async def search(bench: Bench, place: Place, wanted: Search) -> None:
     """Look for a message in a mailbox; enter what is found, or come back later.
@@ -73,7 +71,7 @@ async def _found(
         found += await bench.mailboxes.with_message_id(
             mailbox, wanted.internet_message_id, within=Folder.DELETIONS
         )
-    return found[:_TOO_MANY_COPIES]
+    return found
 
 
 async def _other_messages(

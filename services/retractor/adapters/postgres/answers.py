@@ -80,6 +80,13 @@ class PostgresOutbox:
         with translated():
             await self._pool.execute(SQL["announced"], [one.message_id for one in announcements])
 
+    async def forget(self, before: datetime) -> None:
+        """See `Outbox.forget`. A little at a time, so that nobody waits for it."""
+        with translated():
+            for name in ("forget_announcements", "forget_answers", "forget_usage"):
+                while await self._pool.execute(SQL[name], before) != "DELETE 0":
+                    pass
+
 
 class PostgresUsage:
     """See `Usage`."""

@@ -268,6 +268,24 @@ from announcements where announced_at is null order by position limit $1
 update announcements set announced_at = clock_timestamp()
 where message_id = any($1::text[]) and announced_at is null
 
+-- name: forget_announcements
+-- What everybody has been told long ago.
+delete from announcements where position in (
+    select position from announcements where announced_at < $1 limit 5000
+)
+
+-- name: forget_answers
+-- A redelivery comes within days; the retractions themselves stay.
+delete from answers where (publisher, message_id, place) in (
+    select publisher, message_id, place from answers where handled_at < $1 limit 5000
+)
+
+-- name: forget_usage
+-- Only the last hour counts.
+delete from usage where (tenant, minute) in (
+    select tenant, minute from usage where minute < $1 limit 5000
+)
+
 -- name: lock_usage
 -- Automatic retractions of a tenant count one after the other.
 select pg_advisory_xact_lock(hashtextextended($1, 7252))
