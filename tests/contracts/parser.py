@@ -1,12 +1,17 @@
 """What every parser does. Subclasses give one fixture: `parser`."""
 
 import asyncio
+from pathlib import Path
 
 from services.ingest.domain.parsing import parse
 
 COPY = b"From: a@x.example\r\nSubject: hello\r\n\r\nhello\r\n"
 #: Cannot be parsed, each parser knows why.
 IMPOSSIBLE = b"Subject: cannot-be-parsed\r\n\r\n"
+CORPUS = [
+    path.read_bytes()
+    for path in sorted((Path(__file__).parents[1] / "corpus" / "journal").glob("*/message.eml"))
+]
 DOMAINS = frozenset({"contoso.example"})
 ENCODED = (
     b"From: bob@contoso.example\r\nSubject: 3|x\r\n"
@@ -20,7 +25,7 @@ class ParserContract:
     """One parser, seen from outside."""
 
     async def test_mail_is_parsed_as_the_domain_says(self, parser):
-        for raw in (COPY, ENCODED, b"", b"\0" * 10, bytes(range(256)) * 1000):
+        for raw in (COPY, ENCODED, b"", b"\0" * 10, bytes(range(256)) * 1000, *CORPUS):
             assert await parser.parse(raw, DOMAINS) == parse(raw, DOMAINS)
 
     async def test_the_tenants_domains_count(self, parser):

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from libs.common.clock import SystemClock
 from libs.common.errors import PermanentError, StartError, TransientError
 from services.ingest.adapters.smtp import open_listener
+from services.ingest.adapters.smtp.spool import Spool
 from services.ingest.domain.routes import Routes
 from tests.ingest.listening import ACME, CONFIGURATION, LIMITS, Client, connected, listening
 
@@ -62,16 +63,50 @@ async def test_an_error_in_the_session_itself_leaves_it_usable(client, listener,
     assert (await client.say(f"RCPT TO:<{ACME}>")).startswith("250")
 
 
-async def test_an_error_while_reading_leaves_no_transaction_behind(client, monkeypatch):
-    async def broken(reader, sink):
-        await reader.readuntil(b".\r\n")
+async def test_an_error_after_the_message_leaves_no_transaction_behind(keeper, monkeypatch):
+    async def broken(spool, describe):
         raise RuntimeError("bug")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("services.ingest.adapters.smtp.session.read_message", broken)
-        assert (await client.deliver(MAIL)).startswith("451 4.3.0")
+    async with (
+        listening(keeper, idle_seconds=0.3) as listener,
+        Client.connect(listener.port) as client,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(listener, "keep", broken)
+            assert (await client.deliver(MAIL)).startswith("451 4.3.0")
 
-    assert (await client.deliver(MAIL)).startswith("250")
+        assert (await client.deliver(MAIL)).startswith("250")
+        assert await client.is_closed()  # the time-out is on again
+
+
+async def test_an_error_in_the_middle_of_a_message_makes_no_commands_of_the_rest(
+    client, keeper, monkeypatch
+):
+    async def broken(spool, chunk):
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(Spool, "write", broken)
+    await client.begin()
+    await client.send(f"x.\r\nMAIL FROM:<>\r\nRCPT TO:<{ACME}>\r\nDATA\r\n".encode())
+
+    assert (await client.reply()).startswith("421")
+    assert await client.is_closed()
+    assert keeper.kept == []
+
+
+async def test_a_client_that_does_not_stop_is_cut_off(keeper):
+    async with connected(keeper, message_bytes=100_000) as client:
+        await client.begin()
+        with pytest.raises(OSError):  # noqa: PT011 - whichever way the connection ends
+            await flood(client)
+
+    assert keeper.kept == []
+
+
+async def flood(client):
+    for _ in range(1000):
+        await client.send(b"x" * 100_000)
+        await asyncio.sleep(0)
 
 
 async def test_a_client_that_leaves_after_the_end_has_its_message_kept_once(keeper):

@@ -73,6 +73,7 @@ class Session(SMTP):
         self._listener = listener
         self._refusals = 0
         self._unnoticed_bytes = 0
+        self._is_reading = False
         self._is_keeping = False
 
     def _transaction(self) -> Transaction:
@@ -111,6 +112,9 @@ class Session(SMTP):
     async def handle_exception(self, error: Exception) -> str:
         """Answer a bug of ours so that the client keeps the message; say nothing of its nature."""
         _log.error("smtp_session_failed", exc_info=error)
+        if self._is_reading:
+            # What comes next is the middle of a message: nobody may take it for commands.
+            await self._close(replies.CLOSING)
         return replies.NOT_NOW
 
     async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
@@ -190,7 +194,8 @@ class Session(SMTP):
         finally:
             self._is_keeping = False
             self.envelope = self._create_envelope()
-        self._reset_timeout()
+            if self.transport is not None:
+                self._reset_timeout()
         await self._decide("DATA", reply)
         if self._listener.is_closing:
             await self._close(replies.CLOSING)
@@ -203,8 +208,9 @@ class Session(SMTP):
             memory_bytes=limits.memory_bytes,
             limit_bytes=limits.message_bytes,
         ) as spool:
+            self._is_reading = True
             await read_message(self._reader, spool)
-            self._is_keeping = True
+            self._is_reading, self._is_keeping = False, True
             # From here on it is we who take our time; the client waits ten minutes (RFC 5321
             # §4.5.3.2.6), and keeping is bounded well below.
             if self._timeout_handle is not None:

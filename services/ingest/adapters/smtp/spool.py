@@ -12,6 +12,8 @@ from typing import IO, Self
 
 from libs.common.errors import TransientError
 
+#: How many times its limit a message may be long before the connection ends.
+_PATIENCE = 2
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -61,8 +63,14 @@ class Spool:
         return self._sha256.hexdigest()
 
     async def write(self, chunk: bytes) -> None:
-        """See `Sink.write`."""
+        """See `Sink.write`.
+
+        Raises:
+            ConnectionResetError: a client that does not stop; it hears nothing more.
+        """
         self.size_bytes += len(chunk)
+        if self.size_bytes > _PATIENCE * self._limit_bytes:
+            raise ConnectionResetError
         if self.is_too_large or self.failure is not None:
             self._free()
             return
