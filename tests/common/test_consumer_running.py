@@ -89,6 +89,27 @@ async def test_the_end_hands_back_what_is_unfinished_and_settles_what_is_done(re
     assert retractor.left() == []
 
 
+async def test_the_end_interrupts_no_settlement_of_what_is_done(retractor, monkeypatch):
+    settle = MemorySubscription.settle
+    interrupted = []
+
+    async def hang_at_first(self, settlements):
+        if not interrupted:
+            interrupted.append(settlements)
+            await asyncio.Event().wait()
+        await settle(self, settlements)
+
+    monkeypatch.setattr(MemorySubscription, "settle", hang_at_first)
+    handle, calls = failing()
+    async with retractor.runs(handle):
+        await retractor.takes(command("m1"))
+        assert interrupted
+        await retractor.takes(command("m2"))
+
+    assert len(calls) == 2
+    assert retractor.left() == []
+
+
 async def test_a_lost_connection_is_waited_out_and_logged_once(retractor):
     handle, calls = failing()
     with capture_logs() as logs:
