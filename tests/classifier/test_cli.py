@@ -1,8 +1,13 @@
 """`undeliver classifier`, as people and scripts run it."""
 
 import json
+import logging
+import sys
+import threading
+import warnings
 
 import pytest
+import structlog
 
 from services.__main__ import main
 from tests.classifier.letters import letter
@@ -21,8 +26,17 @@ def folder(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_configuration(monkeypatch):
+def own_process(monkeypatch):
+    """Keep what a command sets for its process from the tests that follow."""
     monkeypatch.delenv("UNDELIVER_CONFIG", raising=False)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    hooks = threading.excepthook, sys.unraisablehook, warnings.showwarning
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
 
 
 def classify(capsys, *words) -> tuple[int, list[dict]]:

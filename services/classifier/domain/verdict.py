@@ -10,9 +10,9 @@ from services.classifier.domain.weights import COMBINATIONS, WEIGHTS, Weight
 #: Rises with every change of evidence, weights or thresholds that may change a verdict.
 RULES_VERSION = "2026.1"
 MALICIOUS_HARM = 5.0
-SUSPICIOUS_HARM = 2.7
+SUSPICIOUS_HARM = 2.6
 SPOOF_HARM = 2.5
-SPAM_NUISANCE = 2.6
+SPAM_NUISANCE = 2.2
 #: Points at which the score is 1 - 1/e.
 SCORE_SCALE = 4.0
 MALICIOUS_SCORE = 0.9

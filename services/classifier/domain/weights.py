@@ -55,6 +55,7 @@ WEIGHTS: dict[str, Weight] = {
     "other_suffix": Weight(0.7),
     "own_address_as_name": Weight(4, spoofs=True, is_solid=True),
     "address_as_name": Weight(1.0),
+    "reply_to_nothing": Weight(0.1, 0.4),
     "reply_to_elsewhere": Weight(0.2, 0.2),
     "reply_to_free_mail": Weight(0.7, 1.0),
     "reply_to_other_mailbox": Weight(0.5, 1.0),
@@ -84,6 +85,8 @@ WEIGHTS: dict[str, Weight] = {
     # Reasons that mean more together
     "lure_with_deceptive_link": Weight(1.5, is_solid=True),
     "lure_with_loose_link": Weight(0.8),
+    "offer_with_loose_link": Weight(0.3, 1.0),
+    "offer_leading_elsewhere": Weight(0.1, 0.5),
     "lure_with_macro": Weight(4, is_solid=True),
     # Where it leads
     "active_link": Weight(3.5, is_solid=True),
@@ -101,6 +104,7 @@ WEIGHTS: dict[str, Weight] = {
     "link_text_differs": Weight(1.2, is_solid=True),
     "password_form": Weight(4, is_solid=True),
     "form_to_elsewhere": Weight(0.5, 0.7),
+    "all_links_elsewhere": Weight(0.1, 0.3),
     "picture_with_link": Weight(0.7, 1.2),
     "sender_cheap_suffix": Weight(0.7, 1.3),
     # How it is written
@@ -144,26 +148,26 @@ WEIGHTS: dict[str, Weight] = {
     "wording_wallet": _wording(0.6, 0.5),
     "wording_wallet_many": _wording(1.0, 0.7),
     "wording_wallet_very_many": _wording(0.7, 0.5),
-    "wording_advance_fee": _wording(0, 0.4),
+    "wording_advance_fee": _wording(0, 0.6),
     "wording_advance_fee_many": _wording(0.2, 1.3),
     "wording_advance_fee_very_many": _wording(0.4, 1.5),
-    "wording_prize": _wording(0.1, 0.9),
+    "wording_prize": _wording(0.1, 1.0),
     "wording_prize_many": _wording(0.3, 1.4),
     "wording_prize_very_many": _wording(0.2, 1.0),
-    "wording_pills_and_bodies": _wording(0, 1.0),
+    "wording_pills_and_bodies": _wording(0, 1.2),
     "wording_pills_and_bodies_many": _wording(0, 1.4),
     "wording_pills_and_bodies_very_many": _wording(0, 1.0),
-    "wording_adult_and_dating": _wording(0, 0.7),
+    "wording_adult_and_dating": _wording(0, 0.9),
     "wording_adult_and_dating_many": _wording(0, 1.5),
     "wording_adult_and_dating_very_many": _wording(0, 1.0),
-    "wording_gambling_and_riches": _wording(0, 0.6),
+    "wording_gambling_and_riches": _wording(0, 0.9),
     "wording_gambling_and_riches_many": _wording(0, 1.3),
     "wording_gambling_and_riches_very_many": _wording(0, 1.0),
     "wording_enable_content": _wording(0.5),
     "wording_enable_content_many": _wording(0.5),
     "wording_enable_content_very_many": _wording(),
-    "wording_hard_sell": _wording(0, 0.2),
-    "wording_hard_sell_many": _wording(0, 0.7),
+    "wording_hard_sell": _wording(0, 0.1),
+    "wording_hard_sell_many": _wording(0, 0.6),
     "wording_hard_sell_very_many": _wording(0, 0.8),
     # Many recipients
     "mailing_list": Weight(is_bulk=True),
@@ -191,6 +195,21 @@ _LURES = frozenset(
                   "court_or_police", "payment_change")
 )  # fmt: skip
 
+_OFFERS = (
+    "prize",
+    "pills_and_bodies",
+    "adult_and_dating",
+    "gambling_and_riches",
+    "wallet",
+)
+_LOOSE = (
+    "link_to_free_host",
+    "link_shortened",
+    "link_to_cheap_suffix",
+    "picture_with_link",
+    "sender_name_in_foreign_host",
+)
+
 COMBINATIONS = (
     Combination(
         "lure_with_deceptive_link",
@@ -207,7 +226,6 @@ COMBINATIONS = (
                 "recipient_in_fragment",
                 "active_link",
                 "password_form",
-                "form_to_elsewhere",
             )
         ),
     ),
@@ -218,17 +236,21 @@ COMBINATIONS = (
         frozenset(("macro",)),
     ),
     Combination(
+        "offer_with_loose_link",
+        "it promises, and leads away from its sender",
+        frozenset(f"wording_{group}" for group in _OFFERS),
+        frozenset(_LOOSE),
+    ),
+    Combination(
+        "offer_leading_elsewhere",
+        "it promises, and no link leads to its sender",
+        frozenset(f"wording_{group}" for group in _OFFERS),
+        frozenset(("all_links_elsewhere",)),
+    ),
+    Combination(
         "lure_with_loose_link",
         "it asks or threatens, and leads to a place that is open to everybody",
         _LURES,
-        frozenset(
-            (
-                "link_to_free_host",
-                "link_shortened",
-                "link_to_cheap_suffix",
-                "picture_with_link",
-                "sender_name_in_foreign_host",
-            )
-        ),
+        frozenset(_LOOSE),
     ),
 )

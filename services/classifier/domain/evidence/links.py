@@ -138,6 +138,9 @@ def _all_together(case: Case, links: list[Link]) -> Iterator[Reason]:
     images = sum(page.images for page in case.mail.pages)
     author = hosts.registered(case.mail.author.domain)
     words = len(case.mail.text.split())
+    if targets and author not in targets and case.mail.author.domain not in FREE_MAIL:
+        shown = quote(min(targets))
+        yield Reason("all_links_elsewhere", f"no link leads to {quote(author)}, but to {shown}")
     if targets and images and words < 30 and author not in targets:
         yield Reason("picture_with_link", f"{images} pictures, {words} words, a link elsewhere")
     if case.mail.author.domain.rpartition(".")[2] in CHEAP_SUFFIXES:

@@ -16,20 +16,21 @@ from services.classifier.domain.reasons import Reason, quote
 MAX_CHARACTERS = 6_000
 MANY = 3
 VERY_MANY = 6
+_BETWEEN_WORDS = re.compile(r"[^\w$%£€]+")
 _SHOUTING = re.compile(r"[!?]{2,}|\${2,}|%%|!!")
 MIN_SUBJECT_LETTERS = 10
 _SYMBOLS = ("So", "Sk")
 _MONEY = re.compile(
-    r"(?:\$|us\$|usd|eur|£|€) ?\d{1,3}(?:[.,]\d{3}){2,4}|\d{1,9}(?:\.\d{1,3})? ?million"
+    r"(?:\$|us\$|usd|eur|£|€) ?\d{1,3}(?:[., ]\d{3}){2,4}|\d{1,9}(?:\.\d{1,3})? ?million"
 )
 
 
 def reasons(case: Case) -> Iterator[Reason]:
     """Yield the groups of phrases that occur, and how often."""
     subject, text = case.mail.subject, case.mail.text
-    words = f" {' '.join(fold_text(f'{subject} {text[:MAX_CHARACTERS]}').split())} "
+    words = f" {_plain(f'{subject} {text[:MAX_CHARACTERS]}')} "
     for group, phrases in _groups().items():
-        found = [phrase for phrase in phrases if phrase in words]
+        found = [phrase for phrase in phrases if _occurs(phrase, words)]
         if not found:
             continue
         detail = ", ".join(quote(phrase.strip()) for phrase in found[:3])
@@ -43,15 +44,26 @@ def reasons(case: Case) -> Iterator[Reason]:
 
 @cache
 def _groups() -> Mapping[str, tuple[str, ...]]:
-    """Return folded phrases by group; a phrase starts at the start of a word."""
+    """Return phrases by group, as they are compared."""
     source = resources.files(__package__).joinpath("phrases.yaml").read_text("utf-8")
     groups = yaml.safe_load(source)
     return {
-        name: tuple(
-            dict.fromkeys(f" {fold_text(p)}" for phrases in languages.values() for p in phrases)
-        )
+        name: tuple(dict.fromkeys(_phrase(text) for texts in languages.values() for text in texts))
         for name, languages in groups.items()
     }
+
+
+def _plain(text: str) -> str:
+    """Return words with one blank between them, as phrases are compared."""
+    return _BETWEEN_WORDS.sub(" ", fold_text(text)).strip()
+
+
+def _phrase(text: str) -> str:
+    return f" {_plain(text)}" + ("" if text.endswith("*") else " ")
+
+
+def _occurs(phrase: str, words: str) -> bool:
+    return phrase in words or (phrase[-1] == " " and f"{phrase[:-1]}s " in words)
 
 
 def _manner(subject: str, words: str) -> Iterator[Reason]:
