@@ -32,6 +32,7 @@ from services.demo.story import Stage, play
 from services.demo.testimony import Testimony
 from services.embedded.app import Embedded, Tunings, embedded
 from services.embedded.settings import Settings
+from services.ingest.settings import Tuning as IngestTuning
 from services.retractor.settings import Tuning as RetractorTuning
 
 _COLUMNS = ("message", "disposition", "reason", "action", "copies", "became", "seconds")
@@ -75,7 +76,7 @@ async def _world(
         dns_port = await enter(serve_dns(records))
         simulator = await enter(serve(scenario.seed(secret, smtp_port), clock=clock))
         tunings = Tunings(
-            smtp_port,
+            IngestTuning(smtp_port=smtp_port),
             ClassifierTuning(nameservers=(f"127.0.0.1:{dns_port}",)),
             RetractorTuning(
                 graph_url=simulator.graph_url,

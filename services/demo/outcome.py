@@ -125,9 +125,7 @@ def _message_row(
     return {
         "message": name[1],
         "disposition": verdict.disposition,
-        "reason": bounded(verdict.reasons[0].detail, _REASON_CHARACTERS)
-        if verdict.reasons
-        else None,
+        "reason": bounded(first.detail, _REASON_CHARACTERS) if first else None,
         "action": verdict.action,
         "copies": len(rows),
         "became": ", ".join(f"{count} {what}" for what, count in touched.items()) or "untouched",

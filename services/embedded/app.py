@@ -1,12 +1,13 @@
 """Wiring: the four services on one foundation."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from libs.common.clock import Clock
-from libs.common.probes import serve_probes
+from libs.common.probes import Check, serve_probes
 from libs.common.runtime import run_together
 from libs.common.settings import read_settings
 from libs.common.tenants.model import Configuration
@@ -16,7 +17,7 @@ from services.classifier.settings import Tuning as ClassifierTuning
 from services.embedded.foundation import Foundation, foundation
 from services.embedded.settings import Settings
 from services.ingest.app import open_ingest
-from services.ingest.settings import Settings as IngestSettings
+from services.ingest.settings import Tuning as IngestTuning
 from services.retractor.app import retractor
 from services.retractor.settings import Tuning as RetractorTuning
 
@@ -25,7 +26,7 @@ from services.retractor.settings import Tuning as RetractorTuning
 class Tunings:
     """What each service is told besides the configuration."""
 
-    smtp_port: int | None
+    ingest: IngestTuning
     classifier: ClassifierTuning
     retractor: RetractorTuning
 
@@ -37,10 +38,22 @@ class Tunings:
             ConfigurationError: names each variable that is wrong.
         """
         return cls(
-            None,
+            read_settings(IngestTuning),
             read_settings(ClassifierTuning),
             read_settings(RetractorTuning),
         )
+
+
+class Part(Protocol):
+    """What a consuming service gives to whoever composes it."""
+
+    @property
+    def run(self) -> Callable[[], Awaitable[None]]:
+        """Its loops, until cancelled."""
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """What its readiness depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +111,22 @@ async def embedded(
                 tuning=tunings.classifier,
             )
         )
-        overrides = {} if tunings.smtp_port is None else {"smtp_port": tunings.smtp_port}
         door = await enter(
             open_ingest(
-                IngestSettings(postgres_dsn=base.dsn("ingest"), **overrides),
+                tunings.ingest,
                 configuration,
+                postgres_dsn=base.dsn("ingest"),
                 broker=await enter(base.broker("ingest")),
                 blobs=base.blobs,
                 clock=clock,
             )
         )
-        parts = {"audit": recorder, "retractor": taker, "classifier": judge}
+        parts: dict[str, Part] = {"audit": recorder, "retractor": taker, "classifier": judge}
         checks = {
             f"{name}.{what}": check
             for name, part in parts.items()
             for what, check in part.checks.items()
-        }
+        } | {"ingest.database": door.report_keys.check, "blobs": base.blobs.check}
         probes = await enter(serve_probes(checks, host=settings.http_host, port=settings.http_port))
         loops = {name: part.run for name, part in parts.items()}
         yield Embedded(

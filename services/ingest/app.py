@@ -27,7 +27,7 @@ from services.ingest.adapters.postgres import SQL, PostgresReportKeys
 from services.ingest.adapters.smtp import Listener, ListenerLimits, open_listener
 from services.ingest.domain.routes import Routes
 from services.ingest.handlers import Desk, receive_mail
-from services.ingest.settings import Settings
+from services.ingest.settings import Settings, Tuning
 
 SERVICE = "ingest"
 
@@ -54,7 +54,9 @@ async def run(settings: Settings) -> None:
             clock=clock,
             publish_timeout_seconds=settings.publish_seconds,
         ) as broker,
-        open_ingest(settings, configuration, broker=broker, blobs=blobs, clock=clock) as ingest,
+        open_ingest(
+            settings, configuration, postgres_dsn=dsn, broker=broker, blobs=blobs, clock=clock
+        ) as ingest,
         serve_probes(
             {
                 "broker": partial(_check_topology, broker),
@@ -70,26 +72,26 @@ async def run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_ingest(
-    settings: Settings,
+    tuning: Tuning,
     configuration: Configuration,
     *,
+    postgres_dsn: str,
     broker: Broker,
     blobs: Blobs,
     clock: Clock,
 ) -> AsyncIterator["Ingest"]:
     """Take mail in until the context ends, on a broker and a store that are there already.
 
-    On leaving, messages that have arrived whole are kept and answered first. Of the settings it
-    uses the database, the listener's and the parser's, not `blob_url`, `http_port` or `config`.
+    On leaving, messages that have arrived whole are kept and answered first.
 
     Raises:
         StartError: the port is taken, or not ours to take.
         TransientError: `database_unreachable`, `parser_unavailable`.
     """
-    routes = Routes.of(configuration, settings.listener)
+    routes = Routes.of(configuration, tuning.listener)
     async with (
-        _report_keys(settings) as report_keys,
-        open_parsers(_parse_limits(settings), clock) as parsers,
+        _report_keys(postgres_dsn) as report_keys,
+        open_parsers(_parse_limits(tuning), clock) as parsers,
     ):
         desk = Desk(
             parser=parsers,
@@ -103,12 +105,12 @@ async def open_ingest(
         async with open_listener(
             partial(receive_mail, desk=desk),
             routes,
-            _listener_limits(settings),
+            _listener_limits(tuning),
             clock,
-            name=settings.listener,
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            hostname=settings.smtp_hostname or min(routes.journal_domains),
+            name=tuning.listener,
+            host=tuning.smtp_host,
+            port=tuning.smtp_port,
+            hostname=tuning.smtp_hostname or min(routes.journal_domains),
         ) as listener:
             yield Ingest(listener, report_keys)
 
@@ -127,10 +129,8 @@ class Ingest:
 
 
 @asynccontextmanager
-async def _report_keys(settings: Settings) -> AsyncIterator[PostgresReportKeys]:
-    pool: asyncpg.Pool = await open_pool(
-        settings.postgres_dsn.get_secret_value(), schema=SERVICE, application=SERVICE
-    )
+async def _report_keys(postgres_dsn: str) -> AsyncIterator[PostgresReportKeys]:
+    pool: asyncpg.Pool = await open_pool(postgres_dsn, schema=SERVICE, application=SERVICE)
     try:
         await migrate(pool, SQL)
         yield PostgresReportKeys(pool)
@@ -138,23 +138,23 @@ async def _report_keys(settings: Settings) -> AsyncIterator[PostgresReportKeys]:
         await pool.close()
 
 
-def _parse_limits(settings: Settings) -> ParseLimits:
+def _parse_limits(tuning: Tuning) -> ParseLimits:
     return ParseLimits(
-        processes=settings.parse_processes,
-        time_limit_seconds=settings.parse_seconds,
-        memory_limit_bytes=settings.parse_memory_bytes,
+        processes=tuning.parse_processes,
+        time_limit_seconds=tuning.parse_seconds,
+        memory_limit_bytes=tuning.parse_memory_bytes,
     )
 
 
-def _listener_limits(settings: Settings) -> ListenerLimits:
+def _listener_limits(tuning: Tuning) -> ListenerLimits:
     return ListenerLimits(
-        connections=settings.smtp_connections,
-        recipients=settings.smtp_recipients,
-        message_bytes=settings.smtp_message_bytes,
-        memory_bytes=settings.smtp_memory_bytes,
-        large_at_once=settings.smtp_large_at_once,
-        idle_seconds=settings.smtp_idle_seconds,
-        spool_folder=settings.spool_folder,
+        connections=tuning.smtp_connections,
+        recipients=tuning.smtp_recipients,
+        message_bytes=tuning.smtp_message_bytes,
+        memory_bytes=tuning.smtp_memory_bytes,
+        large_at_once=tuning.smtp_large_at_once,
+        idle_seconds=tuning.smtp_idle_seconds,
+        spool_folder=tuning.spool_folder,
     )
 
 

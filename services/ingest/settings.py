@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.settings import ServiceSettings
 
 _MIB = 1024 * 1024
 
 
-class Settings(ServiceSettings):
-    """See `ServiceSettings`."""
+class Tuning(BaseSettings):
+    """The listener, and what one message may take."""
 
-    model_config = SettingsConfigDict(env_prefix="INGEST_")
+    model_config = SettingsConfigDict(env_prefix="INGEST_", frozen=True, extra="ignore")
 
     #: The listener's name, as tenants' `journal.listeners` has it.
     listener: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "default"
@@ -42,3 +42,9 @@ class Settings(ServiceSettings):
     parse_memory_bytes: Annotated[int, Field(ge=256 * _MIB)] = 2048 * _MIB
     #: The broker's confirm; a client waits ten minutes for its answer (RFC 5321 §4.5.3.2.6).
     publish_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+
+
+class Settings(Tuning, ServiceSettings):
+    """See `ServiceSettings` for what all services have."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_")

@@ -48,7 +48,12 @@ class Site:
             self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
             chosen = Settings(postgres_dsn=dsn, smtp_port=settings.pop("port", 0), **settings)
             ingest = open_ingest(
-                chosen, CONFIGURATION, broker=broker, blobs=self.blobs, clock=CLOCK
+                chosen,
+                CONFIGURATION,
+                postgres_dsn=dsn,
+                broker=broker,
+                blobs=self.blobs,
+                clock=CLOCK,
             )
             yield await stack.enter_async_context(ingest)
 
