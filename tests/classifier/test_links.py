@@ -46,12 +46,15 @@ def test_a_link_is_seen_for_what_it_is(target, code):
         "http://127.0.0.1:8080/",
         "mailto:lena@fabrikam.example",
         "#top",
-        "https://münchen.example/",
         "javascript:void(0)",
     ],
 )
 def test_an_ordinary_link_is_no_evidence(target):
     assert codes(link(target)) == set()
+
+
+def test_an_accent_in_a_host_is_honest():
+    assert codes(link("https://münchen.example/")) == {"all_links_elsewhere"}
 
 
 @pytest.mark.parametrize(

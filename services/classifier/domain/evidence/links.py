@@ -134,11 +134,14 @@ def _forms(case: Case) -> Iterator[Reason]:
 
 def _all_together(case: Case, links: list[Link]) -> Iterator[Reason]:
     """One page behind every picture, and next to no text: the mail is a poster."""
-    targets = {hosts.registered(hosts.host_of(link.target)) for link in links} - {""}
+    leading = {hosts.host_of(link.target) for link in links} - {""}
+    targets = {hosts.registered(host) for host in leading if not hosts.is_ip(host)}
     images = sum(page.images for page in case.mail.pages)
     author = hosts.registered(case.mail.author.domain)
     words = len(case.mail.text.split())
-    if targets and author not in targets and case.mail.author.domain not in FREE_MAIL:
+    is_ours = any(case.about.is_own(host) for host in leading)
+    is_known = author in targets or case.mail.author.domain in FREE_MAIL or is_ours
+    if targets and not is_known:
         shown = quote(min(targets))
         yield Reason("all_links_elsewhere", f"no link leads to {quote(author)}, but to {shown}")
     if targets and images and words < 30 and author not in targets:
