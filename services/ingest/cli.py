@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from libs.common.journaling.keys import message_key, report_key
+from libs.common.journaling.mail import ParsedMail
+from libs.common.journaling.parsing import parse
 from libs.common.terminal import Output, add_config_argument, add_json_argument
-from services.ingest.domain.keys import message_key, report_key
-from services.ingest.domain.mail import ParsedMail
-from services.ingest.domain.parsing import parse
 
 _COLUMNS = ("file", "kind", "format", "sender", "recipients", "subject", "flags", "error")
 

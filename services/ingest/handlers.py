@@ -16,12 +16,12 @@ from libs.common.clock import Clock
 from libs.common.contracts import Contract
 from libs.common.contracts.mail import MAX_RECIPIENTS_PER_MESSAGE
 from libs.common.errors import TransientError
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.keys import report_key
+from libs.common.journaling.mail import ParsedMail
 from services.ingest import metrics
 from services.ingest.domain import publications
 from services.ingest.domain.direction import direction_of
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.keys import report_key
-from services.ingest.domain.mail import ParsedMail
 from services.ingest.domain.reception import Entry, ReceivedMail, Reception
 from services.ingest.ports import Parser, PublishFor, ReportKeys
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from libs.common.broker.publishing import Cause, Publish
-from services.ingest.domain.mail import ParsedMail
+from libs.common.journaling.mail import ParsedMail
 from services.ingest.domain.reception import Entry, ReceivedMail
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from services.ingest.domain.parsing import parse
+from libs.common.journaling.parsing import parse
 
 COPY = b"From: a@x.example\r\nSubject: hello\r\n\r\nhello\r\n"
 #: Cannot be parsed, each parser knows why.

@@ -1,6 +1,6 @@
 """Parsing where one stands. Twin of `services.ingest.adapters.parsers.Parsers`."""
 
-from services.ingest.domain.parsing import parse, unparsed
+from libs.common.journaling.parsing import parse, unparsed
 
 
 class FakeParser:

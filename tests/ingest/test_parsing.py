@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import pytest
 
-from services.ingest.domain.keys import digest, message_key, report_key
-from services.ingest.domain.parsing import parse
+from libs.common.journaling.keys import digest, message_key, report_key
+from libs.common.journaling.parsing import parse
 from tests.ingest.reports import BOUNDARY, REPORT_ID, envelope, original, report
 
 DELIMITER = b"--" + BOUNDARY

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.domain.parsing import parse
+from libs.common.journaling.parsing import parse
 from tests.ingest.reports import BOUNDARY, envelope, original, report
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "journal"

@@ -3,8 +3,8 @@
 import pytest
 
 from libs.common.contracts.mail import Direction
+from libs.common.journaling.parsing import parse
 from services.ingest.domain.direction import direction_of
-from services.ingest.domain.parsing import parse
 from services.ingest.domain.routes import Destination, Refusal, Routes
 from tests.ingest.listening import ACME, ACME_TOKEN, CONFIGURATION, ELSEWHERE
 from tests.ingest.reports import envelope, original, report

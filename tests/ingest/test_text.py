@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from services.ingest.domain.text import base64_decoded, decoded, header_text
+from libs.common.journaling.text import base64_decoded, decoded, header_text
 
 
 @pytest.mark.parametrize(

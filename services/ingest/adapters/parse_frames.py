@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.mail import ParsedMail
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.mail import ParsedMail
 
 #: Lengths of the domains (JSON) and of the mail; of the parsed mail (JSON) and of the original.
 _REQUEST = struct.Struct(">IQ")

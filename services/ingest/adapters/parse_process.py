@@ -11,8 +11,8 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO
 
+from libs.common.journaling.parsing import parse
 from services.ingest.adapters.parse_frames import READY, Answer, Request, read_request, write_answer
-from services.ingest.domain.parsing import parse
 
 
 def main(memory_limit_bytes: int) -> None:

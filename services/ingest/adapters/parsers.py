@@ -16,10 +16,10 @@ import structlog
 
 from libs.common.clock import Clock
 from libs.common.errors import TransientError
+from libs.common.journaling.mail import ParsedMail
+from libs.common.journaling.parsing import unparsed
 from services.ingest import metrics
 from services.ingest.adapters.parse_frames import READY, Request, read_answer, send_request
-from services.ingest.domain.mail import ParsedMail
-from services.ingest.domain.parsing import unparsed
 
 _PROGRAM = "services.ingest.adapters.parse_process"
 Failure = Literal["raised", "timeout", "crashed"]

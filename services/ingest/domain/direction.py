@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from libs.common.contracts.mail import Direction
-from services.ingest.domain.addresses import domain_of
-from services.ingest.domain.mail import ParsedMail
+from libs.common.journaling.addresses import domain_of
+from libs.common.journaling.mail import ParsedMail
 
 
 def direction_of(mail: ParsedMail, domains: Collection[str]) -> Direction:

@@ -14,10 +14,10 @@ from libs.common.contracts.mail import (
     RecipientRole,
     Source,
 )
-from services.ingest.domain import mail as parsed_mail
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.keys import message_key
-from services.ingest.domain.mail import ParsedMail
+from libs.common.journaling import mail as parsed_mail
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.keys import message_key
+from libs.common.journaling.mail import ParsedMail
 from services.ingest.domain.reception import Entry
 
 #: Why mail is kept and not handed on, by its kind.

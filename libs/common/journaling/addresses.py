@@ -7,7 +7,7 @@ and can be made slow; this one looks at each character once.
 import re
 from typing import NamedTuple
 
-from services.ingest.domain.limits import MAX_ADDRESS_CHARS
+from libs.common.journaling.limits import MAX_ADDRESS_CHARS
 
 #: Exchange 2003: `Bob [bob@contoso.example]`.
 _BRACKETED = re.compile(r"\[([^\[\]\s]{1,500})\]\s*\Z")

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from services.ingest.domain import mime
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.keys import content_sha256
-from services.ingest.domain.limits import (
+from libs.common.journaling import mime
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.keys import content_sha256
+from libs.common.journaling.limits import (
     MAX_EXTRA_CHARS,
     MAX_KEY_HEADER_CHARS,
     MAX_MESSAGE_ID_BYTES,
     MAX_REFERENCES,
     MAX_THREAD_INDEX_CHARS,
 )
-from services.ingest.domain.mail import Extra, KeyHeaders, Original, Thread
-from services.ingest.domain.mime import Entity
+from libs.common.journaling.mail import Extra, KeyHeaders, Original, Thread
+from libs.common.journaling.mime import Entity
 
 _ORGANIZATION = "x-ms-exchange-organization-"
 #: What Exchange says about the original, for people and for the tenant's proof.

@@ -6,15 +6,15 @@ Source: [MS-XJRNL]; Exchange 2003 and Amazon WorkMail as their reports show.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.ingest.domain import mime, originals
-from services.ingest.domain.envelope import EnvelopeText, read_envelope
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.headers import Headers
-from services.ingest.domain.limits import MAX_DELIMITERS, MAX_ENVELOPE_BYTES, MAX_EXTRA_CHARS
-from services.ingest.domain.mail import Extra, Format
-from services.ingest.domain.mime import Delimiter, Entity
-from services.ingest.domain.originals import FoundOriginal
-from services.ingest.domain.text import decoded
+from libs.common.journaling import mime, originals
+from libs.common.journaling.envelope import EnvelopeText, read_envelope
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.headers import Headers
+from libs.common.journaling.limits import MAX_DELIMITERS, MAX_ENVELOPE_BYTES, MAX_EXTRA_CHARS
+from libs.common.journaling.mail import Extra, Format
+from libs.common.journaling.mime import Delimiter, Entity
+from libs.common.journaling.originals import FoundOriginal
+from libs.common.journaling.text import decoded
 
 #: Any value counts, an empty one above all: that is how Exchange writes it.
 _MARKERS = ("x-ms-journal-report", "x-ms-exchange-organization-journal-report")

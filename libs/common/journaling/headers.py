@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.domain.limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_VALUE_BYTES
-from services.ingest.domain.text import header_text
+from libs.common.journaling.limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_VALUE_BYTES
+from libs.common.journaling.text import header_text
 
 #: The line end before an empty line, and the empty line; stray carriage returns are forgiven.
 _BLANK_LINE = re.compile(rb"\n\r{0,2}\n")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from services.ingest.domain.flags import Flag
+from libs.common.journaling.flags import Flag
 
 Kind = Literal["journal", "copy", "report", "validation", "unknown"]
 Format = Literal["exchange_online", "exchange_onprem", "exchange_2003", "workmail"]

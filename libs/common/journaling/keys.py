@@ -3,8 +3,8 @@
 import hashlib
 import re
 
-from services.ingest.domain.headers import Headers
-from services.ingest.domain.mail import Envelope
+from libs.common.journaling.headers import Headers
+from libs.common.journaling.mail import Envelope
 
 #: The fields that forks of one message share; transport headers differ between forks.
 _STABLE_HEADERS = ("from", "to", "date", "subject")

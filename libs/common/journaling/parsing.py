@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Collection, Mapping
 
-from services.ingest.domain import copies, journal, mime, originals, submissions
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.journal import JournalReport
-from services.ingest.domain.keys import digest, envelope_sha256
-from services.ingest.domain.mail import Envelope, Extra, Kind, Original, ParsedMail
-from services.ingest.domain.mime import Entity
-from services.ingest.domain.originals import FoundOriginal
-from services.ingest.domain.submissions import Submission
+from libs.common.journaling import copies, journal, mime, originals, submissions
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.journal import JournalReport
+from libs.common.journaling.keys import digest, envelope_sha256
+from libs.common.journaling.mail import Envelope, Extra, Kind, Original, ParsedMail
+from libs.common.journaling.mime import Entity
+from libs.common.journaling.originals import FoundOriginal
+from libs.common.journaling.submissions import Submission
 
 
 def parse(raw: bytes, domains: Collection[str] | None = None) -> ParsedMail:

@@ -8,12 +8,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from services.ingest.domain import mime, originals
-from services.ingest.domain.addresses import domain_of, internet_addresses
-from services.ingest.domain.copies import is_gateway_copy
-from services.ingest.domain.journal import is_relabelled
-from services.ingest.domain.mime import Entity
-from services.ingest.domain.originals import FoundOriginal
+from libs.common.journaling import mime, originals
+from libs.common.journaling.addresses import domain_of, internet_addresses
+from libs.common.journaling.copies import is_gateway_copy
+from libs.common.journaling.journal import is_relabelled
+from libs.common.journaling.mime import Entity
+from libs.common.journaling.originals import FoundOriginal
 
 Category = Literal["junk", "not_junk", "phish", "unknown"]
 

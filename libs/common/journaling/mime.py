@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.ingest.domain import headers
-from services.ingest.domain.headers import Headers
-from services.ingest.domain.limits import MAX_BOUNDARY_BYTES, MAX_DELIMITERS
-from services.ingest.domain.text import base64_decoded
+from libs.common.journaling import headers
+from libs.common.journaling.headers import Headers
+from libs.common.journaling.limits import MAX_BOUNDARY_BYTES, MAX_DELIMITERS
+from libs.common.journaling.text import base64_decoded
 
 _PARAMETER = re.compile(r';\s*([A-Za-z0-9*_-]{1,60})\s*=\s*(?:"([^"]{0,500})"|([^;\s"]{0,500}))')
 _TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100})")

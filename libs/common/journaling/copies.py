@@ -3,11 +3,11 @@
 Source: Google Workspace routing rules (X-Gm-*); Postfix, Zimbra and amavis (X-Envelope-*).
 """
 
-from services.ingest.domain.addresses import address_of, domain_of, internet_addresses
-from services.ingest.domain.headers import Headers
-from services.ingest.domain.limits import MAX_VALUE_BYTES
-from services.ingest.domain.mail import Envelope, Recipient, Role
-from services.ingest.domain.text import header_text
+from libs.common.journaling.addresses import address_of, domain_of, internet_addresses
+from libs.common.journaling.headers import Headers
+from libs.common.journaling.limits import MAX_VALUE_BYTES
+from libs.common.journaling.mail import Envelope, Recipient, Role
+from libs.common.journaling.text import header_text
 
 #: Without one of these, bytes are no mail that anybody could recognise.
 _MAIL_HEADERS = ("from", "to", "subject", "date", "message-id", "received", "cc", "sender")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from services.ingest.domain.addresses import Address, address_of, split_list
-from services.ingest.domain.flags import Flag
-from services.ingest.domain.limits import MAX_EXTRA_CHARS, MAX_EXTRAS, MAX_VALUE_BYTES
-from services.ingest.domain.mail import Envelope, Extra, Recipient, Role
+from libs.common.journaling.addresses import Address, address_of, split_list
+from libs.common.journaling.flags import Flag
+from libs.common.journaling.limits import MAX_EXTRA_CHARS, MAX_EXTRAS, MAX_VALUE_BYTES
+from libs.common.journaling.mail import Envelope, Extra, Recipient, Role
 
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60})[ \t]*:(.*)", re.DOTALL)
 _ROLES: Mapping[str, Role] = {"to": "to", "cc": "cc", "bcc": "bcc", "recipient": "recipient"}
