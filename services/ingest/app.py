@@ -20,6 +20,7 @@ from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
 from libs.common.errors import ConfigurationError, TransientError
 from libs.common.probes import serve_probes
+from libs.common.tenants.directory import journal_domains
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
@@ -88,7 +89,7 @@ async def open_ingest(
         StartError: the port is taken, or not ours to take.
         TransientError: `database_unreachable`, `parser_unavailable`.
     """
-    routes = Routes.of(configuration, tuning.listener)
+    routes = Routes(configuration, tuning.listener)
     async with (
         _report_keys(postgres_dsn) as report_keys,
         open_parsers(_parse_limits(tuning), clock) as parsers,
@@ -110,7 +111,7 @@ async def open_ingest(
             name=tuning.listener,
             host=tuning.smtp_host,
             port=tuning.smtp_port,
-            hostname=tuning.smtp_hostname or min(routes.journal_domains),
+            hostname=tuning.smtp_hostname or min(journal_domains(configuration)),
         ) as listener:
             yield Ingest(listener, report_keys)
 

@@ -17,6 +17,7 @@ ELSEWHERE_TOKEN = "c" * 26
 ACME = f"{ACME_TOKEN}@journaling.undeliver.example"
 GLOBEX = f"{GLOBEX_TOKEN}@journaling.undeliver.example"
 ELSEWHERE = f"{ELSEWHERE_TOKEN}@journaling.undeliver.example"
+OTHER_REGION = f"{ACME_TOKEN}@journal.in.undeliver.example"
 SENDER = "journal-ndr@contoso.example"
 
 LIMITS = ListenerLimits(
@@ -43,7 +44,11 @@ CONFIGURATION = Configuration.model_validate(
     {
         "region": "eu",
         "service_domain": "undeliver.example",
-        "journal_addresses": [{"domain": "journal.eu.undeliver.example", "home": "eu"}],
+        "journal_addresses": [
+            {"domain": "journal.eu.undeliver.example", "home": "eu"},
+            {"domain": "journal.in-eu.undeliver.example", "home": "in", "backups": ["eu"]},
+            {"domain": "journal.in.undeliver.example", "home": "in", "backups": ["au"]},
+        ],
         "tenants": [
             tenant("acme", ACME_TOKEN),
             tenant("globex", GLOBEX_TOKEN),
@@ -79,7 +84,7 @@ class Keeper:
 async def listening(keeper, clock=None, **changes):
     async with open_listener(
         keeper,
-        Routes.of(CONFIGURATION, "default"),
+        Routes(CONFIGURATION, "default"),
         replace(LIMITS, **changes),
         clock or SystemClock(),
         name="default",

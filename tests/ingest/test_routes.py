@@ -4,12 +4,13 @@ import pytest
 
 from libs.common.contracts.mail import Direction
 from libs.common.journaling.parsing import parse
+from libs.common.tenants.model import Configuration
 from services.ingest.domain.direction import direction_of
 from services.ingest.domain.routes import Destination, Refusal, Routes
-from tests.ingest.listening import ACME, ACME_TOKEN, CONFIGURATION, ELSEWHERE
+from tests.ingest.listening import ACME, ACME_TOKEN, CONFIGURATION, ELSEWHERE, OTHER_REGION
 from tests.ingest.reports import envelope, original, report
 
-ROUTES = Routes.of(CONFIGURATION, "default")
+ROUTES = Routes(CONFIGURATION, "default")
 DOMAINS = frozenset({"contoso.example"})
 
 
@@ -19,6 +20,10 @@ DOMAINS = frozenset({"contoso.example"})
         (ACME, Destination("acme")),
         (ACME.upper(), Destination("acme")),
         (f"{ACME_TOKEN}@journal.eu.undeliver.example.", Destination("acme")),
+        (f"{ACME_TOKEN}@journal.in-eu.undeliver.example", Destination("acme")),
+        (OTHER_REGION, Refusal.OTHER_REGION),
+        (f"{OTHER_REGION.upper()}.", Refusal.OTHER_REGION),
+        ("validation@journal.in.undeliver.example", Refusal.OTHER_REGION),
         ("postmaster", Destination(None)),
         ("validation@journaling.undeliver.example", Destination(None)),
         (f"{ACME_TOKEN}x@journaling.undeliver.example", Refusal.UNKNOWN_TOKEN),
@@ -33,8 +38,27 @@ def test_an_address_leads_to_a_tenant_or_nowhere(address, outcome):
     assert ROUTES.resolve(address) == outcome
 
 
+@pytest.mark.parametrize(
+    ("addresses", "takes"),
+    [
+        ([], True),
+        ([{"domain": "journal.eu.undeliver.example", "home": "eu"}], True),
+        ([{"domain": "journaling.undeliver.example", "home": "in"}], False),
+        ([{"domain": "journaling.undeliver.example", "home": "in", "backups": ["eu"]}], True),
+    ],
+)
+def test_the_default_domain_is_ours_unless_it_is_given_to_another_region(addresses, takes):
+    configuration = Configuration.model_validate(
+        CONFIGURATION.model_dump() | {"journal_addresses": addresses}
+    )
+
+    outcome = Routes(configuration, "default").resolve(ACME)
+
+    assert outcome == (Destination("acme") if takes else Refusal.OTHER_REGION)
+
+
 def test_another_listener_serves_other_tenants():
-    routes = Routes.of(CONFIGURATION, "other")
+    routes = Routes(CONFIGURATION, "other")
 
     assert routes.resolve(ELSEWHERE) == Destination("initech")
     assert routes.resolve(ACME) is Refusal.OTHER_LISTENER

@@ -9,6 +9,7 @@ from tests.ingest.listening import (
     ACME_TOKEN,
     ELSEWHERE,
     GLOBEX,
+    OTHER_REGION,
     SENDER,
     Client,
     listening,
@@ -118,6 +119,7 @@ async def test_tokens_are_known_in_any_case_and_at_every_journal_domain(client, 
         ("bob@contoso.example", "550 5.7.1"),
         ("bob", "550 5.7.1"),
         (ELSEWHERE, "451 4.3.0"),
+        (OTHER_REGION, "451 4.3.2"),
     ],
 )
 async def test_addresses_that_take_no_mail_here_say_so(client, address, reply):

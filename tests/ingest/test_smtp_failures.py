@@ -256,7 +256,7 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(listener, keeper):
     with pytest.raises(StartError) as raised:
         async with open_listener(
             keeper,
-            Routes.of(CONFIGURATION, "default"),
+            Routes(CONFIGURATION, "default"),
             LIMITS,
             SystemClock(),
             name="default",

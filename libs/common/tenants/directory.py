@@ -13,6 +13,11 @@ class Directory:
         self._publishers = {publisher.name: publisher for publisher in configuration.publishers}
         #: The domains that this region takes journal reports for.
         self.journal_domains = journal_domains(configuration)
+        #: Domains of ours whose mail another region takes.
+        self.other_regions_domains = (
+            frozenset(address.domain for address in configuration.journal_addresses)
+            - self.journal_domains
+        )
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with this id."""
@@ -37,12 +42,10 @@ class Directory:
 def journal_domains(configuration: Configuration) -> frozenset[str]:
     """Return the domains whose home or backup this deployment's region is.
 
-    Without a table of regions, `journaling.<service domain>`.
+    `journaling.<service domain>` is one of them, unless the table of regions says otherwise.
     """
-    if not configuration.journal_addresses:
-        return frozenset({f"journaling.{configuration.service_domain}"})
-    return frozenset(
-        address.domain
+    regions = {f"journaling.{configuration.service_domain}": {configuration.region}} | {
+        address.domain: {address.home, *address.backups}
         for address in configuration.journal_addresses
-        if configuration.region in {address.home, *address.backups}
-    )
+    }
+    return frozenset(domain for domain, takers in regions.items() if configuration.region in takers)

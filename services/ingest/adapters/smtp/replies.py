@@ -14,6 +14,7 @@ CLOSING = "421 4.3.2 Service not available, closing"
 TOO_MANY_CONNECTIONS = "421 4.3.2 Too many connections, try again later"
 TOO_MANY_REFUSALS = "421 4.7.0 Too many unknown recipients, closing"
 NOT_NOW = "451 4.3.0 Not accepted now, try again later"
+NOT_IN_THIS_REGION = "451 4.3.2 Not taken here, try another host"
 TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients, send the rest separately"
 NO_SPACE = "452 4.3.1 Not accepted now, try again later"
 

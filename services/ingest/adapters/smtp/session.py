@@ -31,6 +31,7 @@ _PROGRESS_BYTES = 4096
 
 _REFUSALS = {
     Refusal.FOREIGN_DOMAIN: replies.NOT_OURS,
+    Refusal.OTHER_REGION: replies.NOT_IN_THIS_REGION,
     Refusal.UNKNOWN_TOKEN: replies.UNKNOWN_RECIPIENT,
     Refusal.OTHER_LISTENER: replies.NOT_NOW,
 }
