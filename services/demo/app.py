@@ -35,7 +35,7 @@ from services.embedded.settings import Settings
 from services.ingest.settings import Tuning as IngestTuning
 from services.retractor.settings import Tuning as RetractorTuning
 
-_COLUMNS = ("message", "disposition", "reason", "action", "copies", "became", "seconds")
+_COLUMNS = ("message", "disposition", "reason", "policy", "copies", "became", "to", "seconds")
 
 
 async def demonstrate(output: Output, *, keeps: bool = False, serves: bool = False) -> int:

@@ -19,6 +19,7 @@ _FOLDERS = {
     Destination.HARD_DELETE: "recoverableitemspurges",
 }
 
+_SUBJECT_CHARACTERS = 48
 _REASON_CHARACTERS = 60
 
 
@@ -118,17 +119,17 @@ def _row(
 def _message_row(
     name: MessageName, verdict: MailClassified, rows: Sequence[CopyRow]
 ) -> dict[str, object]:
-    touched = Counter(
-        f"{row.outcome} → {row.destination}" for row in rows if row.outcome != Outcome.UNTOUCHED
-    )
-    first = verdict.reasons[0] if verdict.reasons else None
+    touched = [row for row in rows if row.outcome != Outcome.UNTOUCHED]
+    outcomes = Counter(row.outcome.value for row in touched)
+    first = verdict.reasons[0].detail if verdict.reasons else ""
     return {
-        "message": name[1],
+        "message": bounded(name[1] or "", _SUBJECT_CHARACTERS),
         "disposition": verdict.disposition,
-        "reason": bounded(first.detail, _REASON_CHARACTERS) if first else None,
-        "action": verdict.action,
+        "reason": bounded(first, _REASON_CHARACTERS) or None,
+        "policy": verdict.action,
         "copies": len(rows),
-        "became": ", ".join(f"{count} {what}" for what, count in touched.items()) or "untouched",
+        "became": ", ".join(f"{count} {what}" for what, count in outcomes.items()) or None,
+        "to": sorted({row.destination.value for row in touched}),
         "seconds": median_seconds(rows),
     }
 

@@ -229,4 +229,4 @@ def test_people_see_a_line_for_each_message_with_its_first_reason():
 
     assert line["message"] == "Offer"
     assert line["reason"] == "shows one address, leads to another"
-    assert (line["copies"], line["became"]) == (1, "1 moved → soft_delete")
+    assert (line["copies"], line["became"], line["to"]) == (1, "1 moved", ["soft_delete"])
