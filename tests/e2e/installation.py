@@ -44,13 +44,18 @@ class Installation:
     """`up` and its data; it always listens for mail on the same port."""
 
     def __init__(
-        self, programs: Programs, folder: Path, configuration: Path, settings: Mapping[str, str]
+        self,
+        programs: Programs,
+        folder: Path,
+        configuration: Path,
+        settings: Mapping[str, str],
+        smtp_port: int,
     ) -> None:
         self.data = folder / "data"
-        self.smtp_port = free_port()
+        self.smtp_port = smtp_port
         self._programs = programs
         self._words = ("up", "--config", str(configuration), "--data", str(self.data))
-        self._env = environment(INGEST_SMTP_PORT=str(self.smtp_port), **settings)
+        self._env = environment(INGEST_SMTP_PORT=str(smtp_port), **settings)
         self._program: Program | None = None
 
     @property
@@ -119,10 +124,14 @@ class Installation:
 
 @contextmanager
 def installation(
-    programs: Programs, folder: Path, configuration: Path, settings: Mapping[str, str]
+    programs: Programs,
+    folder: Path,
+    configuration: Path,
+    settings: Mapping[str, str],
+    smtp_port: int | None = None,
 ) -> Iterator[Installation]:
     """Give an installation that has not been started yet; whatever runs at the end is ended."""
-    installed = Installation(programs, folder, configuration, settings)
+    installed = Installation(programs, folder, configuration, settings, smtp_port or free_port())
     try:
         yield installed
     finally:

@@ -57,6 +57,7 @@ class Mail:
             made = attachment("test_virus")
             main_type, sub_type = made.media_type.split("/")
             message.add_attachment(made.content, main_type, sub_type, filename=made.name)
+            message.set_boundary(f"part-of-{self.number}")  # the same bytes every time
         return message.as_bytes()
 
     def report(self) -> bytes:
