@@ -24,10 +24,10 @@ from libs.common.tenants.directory import journal_domains
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
-from services.ingest.adapters.postgres import SQL, PostgresReportKeys
+from services.ingest.adapters.postgres import SQL, PostgresKnownTokens, PostgresReportKeys
 from services.ingest.adapters.smtp import Listener, ListenerLimits, open_listener
 from services.ingest.domain.routes import Routes
-from services.ingest.handlers import Desk, receive_mail
+from services.ingest.handlers import Desk, receive_mail, resolve_recipient
 from services.ingest.settings import Settings, Tuning
 
 SERVICE = "ingest"
@@ -91,9 +91,11 @@ async def open_ingest(
     """
     routes = Routes(configuration, tuning.listener)
     async with (
-        _report_keys(postgres_dsn) as report_keys,
+        _pool(postgres_dsn) as pool,
         open_parsers(_parse_limits(tuning), clock) as parsers,
     ):
+        report_keys, tokens = PostgresReportKeys(pool), PostgresKnownTokens(pool)
+        await tokens.remember(routes.configured, clock.now())
         desk = Desk(
             parser=parsers,
             blobs=blobs,
@@ -105,7 +107,7 @@ async def open_ingest(
         )
         async with open_listener(
             partial(receive_mail, desk=desk),
-            routes,
+            partial(resolve_recipient, routes=routes, tokens=tokens),
             _listener_limits(tuning),
             clock,
             name=tuning.listener,
@@ -130,11 +132,11 @@ class Ingest:
 
 
 @asynccontextmanager
-async def _report_keys(postgres_dsn: str) -> AsyncIterator[PostgresReportKeys]:
-    pool: asyncpg.Pool = await open_pool(postgres_dsn, schema=SERVICE, application=SERVICE)
+async def _pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(postgres_dsn, schema=SERVICE, application=SERVICE)
     try:
         await migrate(pool, SQL)
-        yield PostgresReportKeys(pool)
+        yield pool
     finally:
         await pool.close()
 

@@ -1,4 +1,4 @@
-"""Taking in one message: stored, entered, announced, in this order."""
+"""Taking in one message: known whose it is, stored, entered, announced, in this order."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,8 @@ from services.ingest import metrics
 from services.ingest.domain import publications
 from services.ingest.domain.direction import direction_of
 from services.ingest.domain.reception import Entry, ReceivedMail, Reception
-from services.ingest.ports import Parser, PublishFor, ReportKeys
+from services.ingest.domain.routes import Destination, Refusal, Routes, token_hash, token_of
+from services.ingest.ports import KnownTokens, Parser, PublishFor, ReportKeys
 
 #: Of the ids of first causes, which are functions of report keys.
 _CAUSES = UUID("0c9c6a34-9d0a-4b8e-8b8b-0a1de7a3f4f2")
@@ -48,6 +49,21 @@ class Desk:
     #: By tenant.
     domains: Mapping[str, frozenset[str]]
     region: str
+
+
+async def resolve_recipient(
+    address: str, *, routes: Routes, tokens: KnownTokens
+) -> Destination | Refusal:
+    """Find whose mail it is. See `Resolve`.
+
+    What was ever a tenant's token is never called unknown: the configuration may have been changed
+    before the tenant's journal rule was, and Exchange gives up on what is refused for good.
+    """
+    destination = routes.resolve(address)
+    token = token_of(address)
+    if destination is not Refusal.UNKNOWN_TOKEN or token is None:
+        return destination
+    return Refusal.FORMER_TOKEN if await tokens.was_known(token_hash(token)) else destination
 
 
 async def receive_mail(mail: ReceivedMail, desk: Desk) -> None:

@@ -1,11 +1,13 @@
 """What ingest needs from outside."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
 from libs.common.broker.publishing import Cause, Publish
 from libs.common.journaling.mail import ParsedMail
 from services.ingest.domain.reception import Entry, ReceivedMail
+from services.ingest.domain.routes import Destination, Refusal
 
 
 class Parser(Protocol):
@@ -47,11 +49,40 @@ class ReportKeys(Protocol):
         """
 
 
+class KnownTokens(Protocol):
+    """Every journal token that was ever configured here, as its hash (`token_hash`)."""
+
+    async def remember(self, tokens: Collection[str], at: datetime) -> None:
+        """Note that these are configured, durably. A second time changes nothing.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def was_known(self, token: str) -> bool:
+        """Return whether a token was ever configured, by this process or another.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+
 class PublishFor(Protocol):
     """Binds publishing to a first cause of ours."""
 
     def __call__(self, cause: Cause) -> Publish:
         """Return what publishes under ids that follow from the cause."""
+
+
+class Resolve(Protocol):
+    """Finds out whose mail comes in."""
+
+    async def __call__(self, address: str) -> Destination | Refusal:
+        """Return where mail for an address goes.
+
+        Raises:
+            TransientError: it cannot be said now; the client must come again.
+        """
 
 
 class Accept(Protocol):

@@ -4,12 +4,16 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from libs.common.clock import SystemClock
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.smtp import ListenerLimits, open_listener
 from services.ingest.domain.reception import ReceivedMail
 from services.ingest.domain.routes import Routes
+from services.ingest.handlers import resolve_recipient
+from services.ingest.ports import Resolve
+from tests.fakes.known_tokens import FakeKnownTokens
 
 ACME_TOKEN = "a" * 26
 GLOBEX_TOKEN = "b" * 26
@@ -80,11 +84,16 @@ class Keeper:
         return [mail.content for mail in self.kept]
 
 
+def resolving(tokens: FakeKnownTokens | None = None) -> Resolve:
+    routes = Routes(CONFIGURATION, "default")
+    return partial(resolve_recipient, routes=routes, tokens=tokens or FakeKnownTokens())
+
+
 @asynccontextmanager
-async def listening(keeper, clock=None, **changes):
+async def listening(keeper, clock=None, tokens=None, **changes):
     async with open_listener(
         keeper,
-        Routes(CONFIGURATION, "default"),
+        resolving(tokens),
         replace(LIMITS, **changes),
         clock or SystemClock(),
         name="default",

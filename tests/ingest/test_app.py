@@ -20,6 +20,7 @@ from libs.common.broker.postgres import PostgresBroker, declare
 from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
 from libs.common.clock import SystemClock
 from libs.common.errors import StartError
+from libs.common.tenants.model import Journal
 from services.ingest.app import open_ingest
 from services.ingest.settings import Settings
 from tests.contracts.broker_rig import take
@@ -38,7 +39,7 @@ class Site:
         self.folder = folder
 
     @asynccontextmanager
-    async def running(self, cable=None, **settings):
+    async def running(self, cable=None, configuration=CONFIGURATION, **settings):
         dsn = self.database.dsn_for("ingest")
         dsn = cable.dsn(dsn) if cable else dsn
         async with AsyncExitStack() as stack:
@@ -49,7 +50,7 @@ class Site:
             chosen = Settings(postgres_dsn=dsn, smtp_port=settings.pop("port", 0), **settings)
             ingest = open_ingest(
                 chosen,
-                CONFIGURATION,
+                configuration,
                 postgres_dsn=dsn,
                 broker=broker,
                 blobs=self.blobs,
@@ -105,6 +106,26 @@ async def test_a_report_that_comes_again_is_announced_once_even_after_a_restart(
         assert (await client.deliver(report(), ACME)).startswith("250")
 
     assert await site.count() == 1
+
+
+async def test_a_token_that_was_rotated_or_removed_is_not_called_unknown(site):
+    acme, _, initech = CONFIGURATION.tenants
+    rotated = acme.model_copy(update={"journal": Journal(token="q" * 26)})
+    later = CONFIGURATION.model_copy(update={"tenants": (rotated, initech)})
+    async with site.running():
+        pass
+    async with (
+        site.running(configuration=later) as ingest,
+        Client.connect(ingest.smtp_port) as client,
+    ):
+        await client.say("MAIL FROM:<>")
+        replies = [await client.say(f"RCPT TO:<{each}>") for each in (ACME, GLOBEX)]
+        new = await client.say(f"RCPT TO:<{ACME.replace('a' * 26, 'q' * 26)}>")
+        never = await client.say(f"RCPT TO:<{ACME.replace('a' * 26, 'n' * 26)}>")
+
+    assert replies == ["451 4.3.0 Not accepted now, try again later"] * 2
+    assert new.startswith("250")
+    assert never.startswith("550 5.1.1")
 
 
 async def test_two_tenants_get_a_publication_each(site):

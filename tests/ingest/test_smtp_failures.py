@@ -12,8 +12,8 @@ from libs.common.clock import SystemClock
 from libs.common.errors import PermanentError, StartError, TransientError
 from services.ingest.adapters.smtp import open_listener
 from services.ingest.adapters.smtp.spool import Spool
-from services.ingest.domain.routes import Routes
-from tests.ingest.listening import ACME, CONFIGURATION, LIMITS, Client, connected, listening
+from tests.fakes.known_tokens import FakeKnownTokens
+from tests.ingest.listening import ACME, LIMITS, Client, connected, listening, resolving
 
 MAIL = b"Subject: hello\r\n\r\nhello\r\n"
 
@@ -50,15 +50,28 @@ async def test_a_bug_is_logged_for_people_to_see(client, keeper):
     assert (event["log_level"], event["reason"]) == ("error", "bug")
 
 
+async def test_while_nobody_can_say_what_was_a_token_none_is_refused_for_good(keeper):
+    tokens = FakeKnownTokens()
+    tokens.broken = TransientError("database_unreachable")
+    address = "x" * 26 + "@journaling.undeliver.example"
+    async with connected(keeper, tokens=tokens) as client:
+        await client.say("MAIL FROM:<>")
+        while_away = await client.say(f"RCPT TO:<{address}>")
+        tokens.broken = None
+        again = await client.say(f"RCPT TO:<{address}>")
+
+    assert while_away.startswith("451 4.3.0")
+    assert again.startswith("550 5.1.1")
+
+
 async def test_an_error_in_the_session_itself_leaves_it_usable(client, listener, monkeypatch):
-    class Broken:
-        def resolve(self, address):
-            raise RuntimeError("bug")
+    async def broken(address):
+        raise RuntimeError("bug")
 
     await client.say("MAIL FROM:<>")
-    sound, listener.routes = listener.routes, Broken()
+    sound, listener.resolve = listener.resolve, broken
     assert (await client.say(f"RCPT TO:<{ACME}>")) == "451 4.3.0 Not accepted now, try again later"
-    listener.routes = sound
+    listener.resolve = sound
 
     assert (await client.say(f"RCPT TO:<{ACME}>")).startswith("250")
 
@@ -256,7 +269,7 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(listener, keeper):
     with pytest.raises(StartError) as raised:
         async with open_listener(
             keeper,
-            Routes(CONFIGURATION, "default"),
+            resolving(),
             LIMITS,
             SystemClock(),
             name="default",

@@ -1,14 +1,18 @@
 """Whose mail it is, by the address that it was sent to: `<token>@<journal domain>`."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 
 from libs.common.tenants.directory import Directory
-from libs.common.tenants.model import Configuration
+from libs.common.tenants.model import TOKEN_PATTERN, Configuration
 
 #: Accepted for no tenant, so that people see it: what a connector's set-up sends, and RFC 5321
 #: §4.5.1's postmaster.
 OPEN_MAILBOXES = frozenset({"postmaster", "validation"})
+
+_TOKEN = re.compile(TOKEN_PATTERN)
 
 
 class Refusal(Enum):
@@ -20,6 +24,8 @@ class Refusal(Enum):
     OTHER_REGION = "other_region"
     #: Our domain, and a token that never existed.
     UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a reason, no secret
+    #: Our domain, and a token that was a tenant's before: its journal rule may still stand.
+    FORMER_TOKEN = "former_token"  # noqa: S105 - a reason, no secret
     #: A tenant's token, on a listener that this tenant does not use: perhaps not yet.
     OTHER_LISTENER = "other_listener"
 
@@ -37,6 +43,12 @@ class Routes:
     def __init__(self, configuration: Configuration, listener: str) -> None:
         self._directory = Directory(configuration)
         self._listener = listener
+
+    @property
+    def configured(self) -> frozenset[str]:
+        """The hashes of all tenants' tokens."""
+        tenants = self._directory.configuration.tenants
+        return frozenset(token_hash(tenant.journal.token) for tenant in tenants)
 
     def resolve(self, address: str) -> Destination | Refusal:
         """Return where mail for an address goes."""
@@ -59,3 +71,14 @@ class Routes:
         if self._listener not in tenant.journal.listeners:
             return Refusal.OTHER_LISTENER
         return Destination(tenant.id)
+
+
+def token_of(address: str) -> str | None:
+    """Return what may be a token in an address, or None where the local part cannot be one."""
+    local = address.strip().lower().rpartition("@")[0]
+    return local if _TOKEN.fullmatch(local) else None
+
+
+def token_hash(token: str) -> str:
+    """Return what is remembered of a token: it is as good as a password, so never itself."""
+    return sha256(token.lower().encode()).hexdigest()

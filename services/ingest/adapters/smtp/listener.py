@@ -16,8 +16,7 @@ from services.ingest.adapters.smtp import replies
 from services.ingest.adapters.smtp.session import Session
 from services.ingest.adapters.smtp.spool import Spool
 from services.ingest.domain.reception import ReceivedMail
-from services.ingest.domain.routes import Routes
-from services.ingest.ports import Accept
+from services.ingest.ports import Accept, Resolve
 
 Describe = Callable[[bytes, str, datetime], ReceivedMail]
 
@@ -49,14 +48,14 @@ class Listener:
         self,
         name: str,
         *,
-        routes: Routes,
+        resolve: Resolve,
         accept: Accept,
         limits: ListenerLimits,
         tasks: asyncio.TaskGroup,
         clock: Clock,
     ) -> None:
         self.name = name
-        self.routes = routes
+        self.resolve = resolve
         self.limits = limits
         self.is_closing = False
         #: Where it listens.
@@ -141,7 +140,7 @@ class _Refusal(asyncio.Protocol):
 @asynccontextmanager
 async def open_listener(
     accept: Accept,
-    routes: Routes,
+    resolve: Resolve,
     limits: ListenerLimits,
     clock: Clock,
     *,
@@ -159,7 +158,7 @@ async def open_listener(
     """
     async with _task_group() as tasks:
         listener = Listener(
-            name, routes=routes, accept=accept, limits=limits, tasks=tasks, clock=clock
+            name, resolve=resolve, accept=accept, limits=limits, tasks=tasks, clock=clock
         )
         server = await _server(listener, host, port, hostname)
         listener.port = int(server.sockets[0].getsockname()[1])

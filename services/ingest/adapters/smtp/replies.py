@@ -2,8 +2,8 @@
 
 250 only for what is stored and announced. 4yz for everything that may be better later, and for our
 own faults: Exchange Online keeps a journal report for a day and comes again. 5yz only where coming
-again cannot help, because it does not retry that: the sender's syntax, an address that never
-existed, a size that no report can have. Texts are generic: the reason is in the log.
+again cannot help, because it does not retry that: docs/adr/0006-smtp-refusals.md names them all.
+Texts are generic: the reason is in the log.
 """
 
 SENDER_OK = "250 2.1.0 OK"

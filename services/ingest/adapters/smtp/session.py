@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope
 
+from libs.common.errors import UndeliverError
 from services.ingest import metrics
 from services.ingest.adapters.smtp import replies
 from services.ingest.adapters.smtp.commands import read_path
@@ -33,6 +34,7 @@ _REFUSALS = {
     Refusal.FOREIGN_DOMAIN: replies.NOT_OURS,
     Refusal.OTHER_REGION: replies.NOT_IN_THIS_REGION,
     Refusal.UNKNOWN_TOKEN: replies.UNKNOWN_RECIPIENT,
+    Refusal.FORMER_TOKEN: replies.NOT_NOW,
     Refusal.OTHER_LISTENER: replies.NOT_NOW,
 }
 
@@ -166,7 +168,12 @@ class Session(SMTP):
             await self._resolve(path.address)
 
     async def _resolve(self, address: str) -> None:
-        destination = self._listener.routes.resolve(address)
+        try:
+            destination = await self._listener.resolve(address)
+        except UndeliverError as error:
+            _log.warning("recipient_not_resolved", reason=error.reason, detail=error.detail)
+            await self._decide("RCPT", replies.NOT_NOW)
+            return
         if isinstance(destination, Destination):
             self._transaction().recipients += 1
             if destination.tenant not in self._transaction().tenants:

@@ -25,3 +25,14 @@ where
     report_key = $1
     and published_at is null
     and (select set_config('synchronous_commit', 'off', true)) is not null;
+
+-- name: remember_tokens
+-- At each start, by each replica, in sorted order: most are there already.
+insert into known_tokens (token_sha256, first_configured_at)
+select token_sha256, $2
+from unnest($1::text[]) as configured (token_sha256)
+on conflict (token_sha256) do nothing;
+
+-- name: find_token
+-- Only for a token that is not in the configuration.
+select true from known_tokens where token_sha256 = $1;

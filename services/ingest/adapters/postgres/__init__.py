@@ -1,0 +1,6 @@
+"""Ingest's own tables: the book of report keys, the tokens that were ever configured."""
+
+from services.ingest.adapters.postgres.report_keys import SQL, PostgresReportKeys
+from services.ingest.adapters.postgres.tokens import PostgresKnownTokens
+
+__all__ = ["SQL", "PostgresKnownTokens", "PostgresReportKeys"]
