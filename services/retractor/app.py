@@ -38,6 +38,7 @@ from services.retractor.settings import Settings, Tuning
 from services.retractor.workers.announcer import announce, forget, tick
 from services.retractor.workers.bench import Bench, Pace
 from services.retractor.workers.expiry import expire
+from services.retractor.workers.protection import Protection
 from services.retractor.workers.visits import Visits
 
 SCHEMA = "retractor"
@@ -147,22 +148,25 @@ def bench_of(
     tuning: Tuning,
 ) -> Bench:
     """Return what the workers work with."""
+    cache = PostgresDirectoryCache(pool)
+    pace = Pace(
+        mailboxes_at_once=tuning.mailboxes_at_once,
+        lease_seconds=tuning.lease_seconds,
+        poll_seconds=tuning.poll_seconds,
+        late_looks_seconds=tuning.late_looks_seconds,
+        max_attempts=tuning.max_attempts,
+    )
     return Bench(
         ledger=PostgresLedger(pool),
         schedule=PostgresSchedule(pool),
         outbox=PostgresOutbox(pool),
-        cache=PostgresDirectoryCache(pool),
+        cache=cache,
         mailboxes=mailboxes,
         rules=rules,
         publisher=broker,
         clock=clock,
-        pace=Pace(
-            mailboxes_at_once=tuning.mailboxes_at_once,
-            lease_seconds=tuning.lease_seconds,
-            poll_seconds=tuning.poll_seconds,
-            late_looks_seconds=tuning.late_looks_seconds,
-            max_attempts=tuning.max_attempts,
-        ),
+        protection=Protection(rules, mailboxes, cache, clock, pace.directory_seconds),
+        pace=pace,
     )
 
 

@@ -12,6 +12,8 @@ from services.retractor.ports.mailboxes import Folder, Mailboxes, Moved
 
 TENANT = "acme"
 ANN, BOB = "ann@acme.example", "bob@acme.example"
+#: Another address of Ann's.
+ALIAS = "a.nn@acme.example"
 MESSAGE_ID = "<it's+a%2Fb&c#d=?@evil.example>"
 
 
@@ -59,6 +61,11 @@ class MailboxesContract:
         again = await office.mailboxes.resolve(TENANT, ANN.upper())
 
         assert again.user_id == ann.user_id
+
+    async def test_an_alias_leads_to_the_same_user(self, office, ann):
+        again = await office.mailboxes.resolve(TENANT, ALIAS)
+
+        assert (again.user_id, again.address) == (ann.user_id, ALIAS)
 
     async def test_an_address_without_mailbox_leads_nowhere(self, office):
         assert await office.mailboxes.resolve(TENANT, "nobody@acme.example") is None

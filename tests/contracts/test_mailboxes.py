@@ -16,7 +16,7 @@ from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxe
 from services.retractor.app import ConfiguredRules
 from services.retractor.domain.mail import Fingerprint, FoundCopy
 from services.retractor.ports.mailboxes import Moved
-from tests.contracts.mailboxes import ANN, BOB, TENANT, Letter, MailboxesContract
+from tests.contracts.mailboxes import ALIAS, ANN, BOB, TENANT, Letter, MailboxesContract
 from tests.fakes.mailboxes import FakeMailboxes
 from tests.retractor.rig import configuration
 
@@ -98,7 +98,7 @@ def seed(cloud: str) -> Seed:
         cloud=cloud,
         domains=("acme.example",),
         apps=(ApplicationSeed(client_id="client", client_secret="s3cret"),),
-        mailboxes=tuple(MailboxSeed(address=address) for address in (ANN, BOB)),
+        mailboxes=(MailboxSeed(address=ANN, aliases=(ALIAS,)), MailboxSeed(address=BOB)),
     )
     return Seed(tenants=(tenant,))
 
@@ -143,4 +143,5 @@ class TestFakeMailboxes(MailboxesContract):
         mailboxes = FakeMailboxes()
         for address in (ANN, BOB):
             mailboxes.add(TENANT, address)
+        mailboxes.alias(TENANT, ALIAS, ANN)
         return FakeOffice(mailboxes)

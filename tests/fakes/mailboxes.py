@@ -34,6 +34,10 @@ class FakeMailboxes:
         self.mailboxes[tenant, address.lower()] = made
         return made
 
+    def alias(self, tenant: str, alias: str, address: str) -> None:
+        """Let another address lead to a mailbox."""
+        self.mailboxes[tenant, alias.lower()] = self.mailboxes[tenant, address.lower()]
+
     async def resolve(self, tenant: str, address: str) -> Mailbox | None:
         """See `Directory.resolve`."""
         found = self.mailboxes.get((tenant, address.lower()))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -23,7 +24,10 @@ FAST = {"late_looks_seconds": (0.05, 0.1), "poll_seconds": 0.05, "max_attempts":
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    mailboxes = tuple(MailboxSeed(address=f"{name}@acme.example") for name in PEOPLE)
+    mailboxes = tuple(
+        MailboxSeed(address=f"{name}@acme.example", aliases=(f"{name}.alias@acme.example",))
+        for name in PEOPLE
+    )
     tenant = TenantSeed(
         id="11111111-2222-4333-8444-555555555555",
         domains=("acme.example",),
@@ -62,6 +66,7 @@ async def make_rig(
             stack.push_async_callback(mailboxes.close)
             published = published or Published()
             bench = bench_of(pool, published, mailboxes, rules, clock=clock, tuning=tuning)
+            bench = replace(bench, pace=replace(bench.pace, backoff_seconds=0.02))
             rig = Rig(bench, published, tuning)
             stack.push_async_callback(rig.stop)
             return rig

@@ -6,7 +6,8 @@ Whatever goes wrong is raised:
         `sign_in_failed`, `credential_unavailable`, `token_refused`. After a write it is unknown
         whether the write happened, but for the two throttles: it did not.
     PermanentError: `out_of_scope`, `mailbox_not_rest_enabled`, `mailbox_not_found`,
-        `consent_revoked`, `permission_missing`, `mailbox_full`, `foreign_link`, `graph_error`
+        `mailbox_ambiguous` (an address leads to several), `consent_revoked`, `permission_missing`,
+        `mailbox_full`, `foreign_link`, `graph_error`
         (Graph refuses the request itself).
 """
 

@@ -38,6 +38,10 @@ async def search(bench: Bench, place: Place, wanted: Search) -> None:
         await close_search(bench, wanted, Outcome.UNTOUCHED, CANCELLED)
         return
     mailbox = await place.mailbox()
+    objection = await bench.protection.objection(mailbox)
+    if objection is not None:  # by another address than the guard knew
+        await close_search(bench, wanted, *objection)
+        return
     found = await _found(bench, place, mailbox, wanted, retraction)
     others = await _other_messages(bench, retraction, wanted)
     tags = _subject_tags(bench, wanted.tenant)

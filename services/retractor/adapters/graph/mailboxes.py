@@ -76,7 +76,9 @@ class GraphMailboxes:
             answer = await connection.send("users", "GET", path, immutable_ids=False)
         self._check(answer)
         users = [one for one in answer.body.get("value", []) if isinstance(one, dict)]
-        if len(users) != 1 or not isinstance(users[0].get("id"), str):
+        if len(users) > 1:
+            raise PermanentError("mailbox_ambiguous")
+        if not users or not isinstance(users[0].get("id"), str):
             return None
         return Mailbox(tenant, address, users[0]["id"])
 

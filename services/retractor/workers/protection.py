@@ -1,0 +1,81 @@
+"""Who is behind the protected and the very important addresses: aliases must not get round them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from libs.common.clock import Clock
+from libs.common.contracts.retraction import Outcome
+from libs.common.errors import PermanentError, TransientError
+from services.retractor.domain.addresses import normalised
+from services.retractor.domain.guard import PROTECTED_MAILBOX, VIP_MAILBOX
+from services.retractor.domain.mail import Mailbox
+from services.retractor.ports.ledger import DirectoryCache
+from services.retractor.ports.mailboxes import Directory
+from services.retractor.ports.rules import Rules
+
+PROTECTION_UNKNOWN = "protection_unknown"
+#: How long it is taken for granted that nobody has an address: a directory changes by hand.
+_NOBODY_SECONDS = 300.0
+
+
+@dataclass(slots=True)
+class Protection:
+    """Knows mailboxes by their users, whatever address led to them."""
+
+    rules: Rules
+    directory: Directory
+    cache: DirectoryCache
+    clock: Clock
+    known_for_seconds: float
+    #: Addresses that led to nobody, and until when (monotonic) that is believed.
+    _nobody: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: Many visits begin at once and ask the same: one asks, the others read its answer.
+    _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def objection(self, mailbox: Mailbox) -> tuple[Outcome, str] | None:
+        """Return why nothing in this mailbox may be touched; None where it may.
+
+        Raises:
+            TransientError: it is not known who is behind a protected address; never a yes.
+        """
+        tenant = self.rules.tenant(mailbox.tenant)
+        if tenant is None:
+            return None
+        if await self._is_among(mailbox, normalised(tenant.protected_mailboxes)):
+            return Outcome.REFUSED, PROTECTED_MAILBOX
+        if await self._is_among(mailbox, normalised(tenant.vip_mailboxes)):
+            return Outcome.UNTOUCHED, VIP_MAILBOX
+        return None
+
+    async def _is_among(self, mailbox: Mailbox, addresses: Sequence[str]) -> bool:
+        if mailbox.address in addresses:
+            return True
+        for address in addresses:
+            if await self._user_id(mailbox.tenant, address) == mailbox.user_id:
+                return True
+        return False
+
+    async def _user_id(self, tenant: str, address: str) -> str | None:
+        async with self._locks[tenant]:
+            if self._nobody.get((tenant, address), 0.0) > self.clock.monotonic():
+                return None
+            now = self.clock.now()
+            not_before = now - timedelta(seconds=self.known_for_seconds)
+            known = await self.cache.user_id(tenant, address, not_before)
+            if known is not None:
+                return known
+            found = await self._resolved(tenant, address)
+            if found is None:
+                self._nobody[tenant, address] = self.clock.monotonic() + _NOBODY_SECONDS
+                return None
+            await self.cache.remember(tenant, address, found.user_id, {}, now)
+            return found.user_id
+
+    async def _resolved(self, tenant: str, address: str) -> Mailbox | None:
+        try:
+            return await self.directory.resolve(tenant, address)
+        except PermanentError as error:
+            raise TransientError(PROTECTION_UNKNOWN, error.reason) from error
