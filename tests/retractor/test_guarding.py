@@ -53,9 +53,10 @@ async def test_automatic_retractions_share_a_limit_per_hour(make_rig, simulator)
     rig = make_rig(limits={"mailboxes_per_hour": 3})
     more = {"publisher": "classifier", "mailboxes": [ANN, BOB], "headers": PHISH.key_headers()}
 
-    await retracted(rig, simulator, **more)
+    first = await retracted(rig, simulator, **more)
     await rig.retract(PHISH, **more)
-    await rig.retract(PHISH)
+    await rig.finished(first)
+    await rig.finished(await rig.retract(PHISH))
 
     [held] = rig.published.contracts(RetractionHeld)
     assert (held.reason, held.publisher) == ("mailboxes_per_hour", "classifier")

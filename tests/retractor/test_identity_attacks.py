@@ -1,11 +1,13 @@
 """A Message-ID is written by the sender: it must not lead us to somebody else's mail."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from libs.common.contracts.retraction import RetractionHeld
 from tests.retractor.rig import SENT_AT, Mail, deliver
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
+ALIAS = "ann.alias@acme.example"
 INNOCENT = Mail(
     sender="boss@partner.example",
     to=(ANN, BOB),
@@ -75,6 +77,49 @@ async def test_where_two_headers_are_forged_the_third_decides(rig, simulator):
         )
     }
     assert [folders[at] for at in sorted(folders)] == ["inbox", "recoverableitemsdeletions"]
+
+
+async def test_a_forgery_sent_to_an_alias_takes_no_innocent_copy_with_it(rig, simulator):
+    deliver(simulator, INNOCENT)
+    deliver(simulator, FORGED, [ALIAS])
+    await rig.journal(INNOCENT)
+    await rig.journal(FORGED, to=[ALIAS])
+
+    retraction_id = await rig.retract(FORGED, message_key=FORGED.message_key)
+    finished = await rig.finished(retraction_id)
+
+    assert (finished.counts.moved, finished.counts.untouched) == (1, 1)
+    copies = simulator.admin.copies(internet_message_id=FORGED.internet_message_id, mailbox=ANN)
+    assert sorted(one.folder for one in copies) == ["inbox", "recoverableitemsdeletions"]
+
+
+async def test_the_classifiers_own_report_may_be_the_second_one(rig, simulator):
+    deliver(simulator, INNOCENT)
+    deliver(simulator, FORGED)
+    await rig.journal(INNOCENT)
+
+    retraction_id = await rig.retract(
+        FORGED,
+        publisher="classifier",
+        message_key=FORGED.message_key,
+        headers=FORGED.key_headers(),
+        mailboxes=[ANN],
+    )
+    finished = await rig.finished(retraction_id)
+
+    assert (finished.counts.moved, finished.counts.untouched) == (1, 1)
+
+
+async def test_more_messages_under_one_id_than_can_be_told_apart_are_left_alone(rig, simulator):
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH)
+    for number in range(100):
+        await rig.journal(replace(PHISH, text=f"Variant {number}", subject=f"Invoice {number}"))
+
+    retraction_id = await rig.retract(PHISH, message_key=PHISH.message_key)
+    await rig.finished(retraction_id)
+
+    assert rig.outcomes(retraction_id) == {ANN: ("untouched", "ambiguous_copy")}
 
 
 async def test_a_copy_that_nothing_singles_out_waits_for_a_person(rig, simulator):

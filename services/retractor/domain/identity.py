@@ -60,7 +60,7 @@ def singles_out(
 ) -> bool:
     """Return whether From, Date and Subject show `expected` and none of the `others`.
 
-    For a mailbox that received several messages under one Message-ID: there, two of three headers
+    For a Message-ID under which the tenant received several messages: there, two of three headers
     are not enough.
     """
     return _equal(expected, found, tags) and not any(_equal(other, found, tags) for other in others)

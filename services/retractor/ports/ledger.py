@@ -18,6 +18,10 @@ from services.retractor.domain.mail import Message, Receipt
 from services.retractor.domain.retraction import Copy, Retraction, Search
 
 
+#: More messages than that under one Message-ID are no accident; nobody tells them apart.
+MAX_MESSAGES = 100
+
+
 class KnownMail(Protocol):
     """Who received what, as the journal says."""
 
@@ -27,7 +31,10 @@ class KnownMail(Protocol):
     async def messages(
         self, tenant: str, *, internet_message_id: str | None, message_key: str | None
     ) -> Sequence[Message]:
-        """Return the messages with this key, or all with this Message-ID where there is no key."""
+        """Return the messages with this key, or all with this Message-ID where there is no key.
+
+        At most `MAX_MESSAGES`: as many may be more.
+        """
 
     async def receipts(self, tenant: str, message_keys: Sequence[str]) -> Sequence[Receipt]:
         """Return who received these messages."""

@@ -17,11 +17,15 @@ from services.retractor.domain.retraction import (
     found_copy,
     left_out,
 )
+from services.retractor.ports.ledger import MAX_MESSAGES
 from services.retractor.ports.mailboxes import Folder
 from services.retractor.workers.bench import Bench
 from services.retractor.workers.following import Family, follow
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
 from services.retractor.workers.settling import CANCELLED, close_search, finish_if_done
+
+#: Other messages under the same Message-ID; None = more than can be told apart.
+Rivals = Sequence[Fingerprint] | None
 
 
 async def search(bench: Bench, place: Place, wanted: Search) -> None:
@@ -43,9 +47,9 @@ async def search(bench: Bench, place: Place, wanted: Search) -> None:
         await close_search(bench, wanted, *objection)
         return
     found = await _found(bench, place, mailbox, wanted, retraction)
-    others = await _other_messages(bench, retraction, wanted)
+    rivals = await _rivals(bench, retraction, wanted)
     tags = _subject_tags(bench, wanted.tenant)
-    judged = [(item, _verdict(wanted, others, item, tags)) for item in found]
+    judged = [(item, _verdict(wanted, rivals, item, tags)) for item in found]
     accepted = [item for item, verdict in judged if verdict is None]
     family = Family()
     if accepted and wanted.depth < retraction.depth:
@@ -78,36 +82,34 @@ async def _found(
     return found
 
 
-async def _other_messages(
-    bench: Bench, retraction: Retraction, wanted: Search
-) -> list[Fingerprint]:
-    """Return what else came into this mailbox under the same Message-ID."""
+async def _rivals(bench: Bench, retraction: Retraction, wanted: Search) -> Rivals:
+    """Return what else the tenant received under the same Message-ID.
+
+    In whatever mailbox: reports name addresses, and one mailbox has many.
+    """
     if wanted.depth:
-        return []
+        return ()
     async with bench.ledger.transaction() as ledger:
         messages = await ledger.mail.messages(
             wanted.tenant, internet_message_id=wanted.internet_message_id, message_key=None
         )
-        if len(messages) < 2:
-            return []
-        receipts = await ledger.mail.receipts(
-            wanted.tenant, [message.message_key for message in messages]
-        )
-    here = {receipt.message_key for receipt in receipts if receipt.mailbox == wanted.mailbox}
-    return [
-        message.fingerprint
-        for message in messages
-        if message.message_key in here and message.message_key != retraction.message_key
-    ]
+    if len(messages) >= MAX_MESSAGES:
+        return None
+    own = retraction.message_key or next(
+        (one.message_key for one in messages if one.fingerprint == wanted.expected), None
+    )
+    return [one.fingerprint for one in messages if one.message_key != own]
 
 
 def _verdict(
-    wanted: Search, others: Sequence[Fingerprint], item: FoundCopy, tags: Sequence[str]
+    wanted: Search, rivals: Rivals, item: FoundCopy, tags: Sequence[str]
 ) -> tuple[Outcome, str] | None:
     """Return why a copy is left alone; None where it is the one that was meant."""
     if not identity.is_same_mail(wanted.expected, item.fingerprint, tags):
         return Outcome.REFUSED, identity.IDENTITY_MISMATCH
-    if others and not identity.singles_out(wanted.expected, others, item.fingerprint, tags):
+    if rivals is None or (
+        rivals and not identity.singles_out(wanted.expected, rivals, item.fingerprint, tags)
+    ):
         return Outcome.UNTOUCHED, identity.AMBIGUOUS_COPY
     return None
 

@@ -7,6 +7,7 @@ import asyncpg
 from services.retractor.adapters.postgres import rows
 from services.retractor.adapters.postgres.rows import SQL, hashed, storable
 from services.retractor.domain.mail import Message, Receipt
+from services.retractor.ports.ledger import MAX_MESSAGES
 
 
 class PostgresKnownMail:
@@ -46,7 +47,7 @@ class PostgresKnownMail:
             found = await self._connection.fetch(SQL["messages_with_key"], tenant, message_key)
         else:
             found = await self._connection.fetch(
-                SQL["messages_with_id"], tenant, hashed(internet_message_id)
+                SQL["messages_with_id"], tenant, hashed(internet_message_id), MAX_MESSAGES
             )
         return [rows.message(row) for row in found]
 

@@ -25,7 +25,7 @@ from messages where tenant = $1 and message_key = $2
 -- name: messages_with_id
 -- All that carry a Message-ID: more than one is an accident or an attack.
 select tenant, message_key, internet_message_id, from_address, sent_at, subject, conversation_index
-from messages where tenant = $1 and message_id_hash = $2 order by message_key limit 100
+from messages where tenant = $1 and message_id_hash = $2 order by message_key limit $3
 
 -- name: receipts
 -- Who received these messages.
