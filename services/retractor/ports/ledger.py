@@ -17,7 +17,6 @@ from services.retractor.domain.desired import CopyState
 from services.retractor.domain.mail import Message, Receipt
 from services.retractor.domain.retraction import Copy, Retraction, Search
 
-
 #: More messages than that under one Message-ID are no accident; nobody tells them apart.
 MAX_MESSAGES = 100
 
