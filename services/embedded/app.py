@@ -1,11 +1,13 @@
 """Wiring: the four services on one foundation."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from libs.common.broker.port import Broker
 from libs.common.clock import Clock
 from libs.common.probes import Check, serve_probes
 from libs.common.runtime import run_together
@@ -16,7 +18,7 @@ from services.classifier.app import classifier
 from services.classifier.settings import Tuning as ClassifierTuning
 from services.embedded.foundation import Foundation, foundation
 from services.embedded.settings import Settings
-from services.ingest.app import open_ingest
+from services.ingest.app import ingest
 from services.ingest.settings import Tuning as IngestTuning
 from services.retractor.app import retractor
 from services.retractor.settings import Tuning as RetractorTuning
@@ -45,7 +47,7 @@ class Tunings:
 
 
 class Part(Protocol):
-    """What a consuming service gives to whoever composes it."""
+    """What a service gives to whoever composes it."""
 
     @property
     def run(self) -> Callable[[], Awaitable[None]]:
@@ -54,6 +56,18 @@ class Part(Protocol):
     @property
     def checks(self) -> Mapping[str, Check]:
         """What its readiness depends on."""
+
+
+P_co = TypeVar("P_co", bound=Part, covariant=True)
+
+
+class Compose(Protocol[P_co]):
+    """What makes a part: a service's own composition, told all that the others are not."""
+
+    def __call__(
+        self, broker: Broker, *, postgres_dsn: str, configuration: Configuration, clock: Clock
+    ) -> AbstractAsyncContextManager[P_co]:
+        """Make the service's tables and give it, ready to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,50 +98,18 @@ async def embedded(
         enter = held.enter_async_context
         base = await enter(foundation(data_folder, configuration, clock, binaries=settings.pg_bin))
         # The record first, the door last: what comes in must find everybody at their place.
-        recorder = await enter(
-            audit(
-                await enter(base.broker("audit")),
-                postgres_dsn=base.dsn("audit"),
-                configuration=configuration,
-                clock=clock,
-            )
+        parts: dict[str, Part] = {}
+        parts["audit"] = await enter(_part("audit", audit, base, configuration))
+        # The folder's lock proves that nobody else is at work: what a killed process held is free.
+        taking = partial(retractor, tuning=tunings.retractor, is_alone=True)
+        parts["retractor"] = await enter(_part("retractor", taking, base, configuration))
+        judging = partial(classifier, blobs=base.blobs, tuning=tunings.classifier)
+        parts["classifier"] = await enter(_part("classifier", judging, base, configuration))
+        receiving = partial(ingest, blobs=base.blobs, tuning=tunings.ingest)
+        parts["ingest"] = door = await enter(_part("ingest", receiving, base, configuration))
+        probes = await enter(
+            serve_probes(_checks(parts), host=settings.http_host, port=settings.http_port)
         )
-        taker = await enter(
-            retractor(
-                await enter(base.broker("retractor")),
-                postgres_dsn=base.dsn("retractor"),
-                configuration=configuration,
-                clock=clock,
-                tuning=tunings.retractor,
-            )
-        )
-        judge = await enter(
-            classifier(
-                await enter(base.broker("classifier")),
-                postgres_dsn=base.dsn("classifier"),
-                blobs=base.blobs,
-                configuration=configuration,
-                clock=clock,
-                tuning=tunings.classifier,
-            )
-        )
-        door = await enter(
-            open_ingest(
-                tunings.ingest,
-                configuration,
-                postgres_dsn=base.dsn("ingest"),
-                broker=await enter(base.broker("ingest")),
-                blobs=base.blobs,
-                clock=clock,
-            )
-        )
-        parts: dict[str, Part] = {"audit": recorder, "retractor": taker, "classifier": judge}
-        checks = {
-            f"{name}.{what}": check
-            for name, part in parts.items()
-            for what, check in part.checks.items()
-        } | {"ingest.database": door.report_keys.check, "blobs": base.blobs.check}
-        probes = await enter(serve_probes(checks, host=settings.http_host, port=settings.http_port))
         loops = {name: part.run for name, part in parts.items()}
         yield Embedded(
             run=lambda: run_together({**loops, "postgres": base.server.supervise}),
@@ -135,3 +117,28 @@ async def embedded(
             smtp_port=door.smtp_port,
             http_port=probes.port,
         )
+
+
+@asynccontextmanager
+async def _part(
+    service: str, compose: Compose[P_co], base: Foundation, configuration: Configuration
+) -> AsyncIterator[P_co]:
+    """Give a service its place on the foundation."""
+    async with (
+        base.broker(service) as broker,
+        compose(
+            broker,
+            postgres_dsn=base.dsn(service),
+            configuration=configuration,
+            clock=base.clock,
+        ) as part,
+    ):
+        yield part
+
+
+def _checks(parts: Mapping[str, Part]) -> dict[str, Check]:
+    return {
+        f"{service}.{what}": check
+        for service, part in parts.items()
+        for what, check in part.checks.items()
+    }

@@ -1,21 +1,24 @@
-"""`python -m services.ingest`: read settings, run."""
+"""`python -m services.ingest`: take mail in until stopped."""
 
 import sys
-from functools import partial
+from pathlib import Path
 
-from libs.common.runtime import exit_code, run
+from libs.common import logs
+from libs.common.runtime import run as run_process
 from libs.common.settings import read_settings
-from services.ingest import app
+from services.ingest.app import run
 from services.ingest.settings import Settings
 
 
-def main() -> int:
-    """Run the service and return its exit code."""
-    try:
-        settings = read_settings(Settings)
-    except Exception as error:  # noqa: BLE001 - a process's last resort
-        return exit_code(error)
-    return run(partial(app.run, settings))
+def main(config: Path | None = None) -> int:
+    """Run the service, and return the exit code. `config` goes before `UNDELIVER_CONFIG`."""
+    return run_process(lambda: _serve(config))
+
+
+async def _serve(config: Path | None) -> None:
+    settings = read_settings(Settings)
+    logs.configure(settings.log_level)
+    await run(settings.model_copy(update={"config": config or settings.config}))
 
 
 if __name__ == "__main__":

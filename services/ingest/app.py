@@ -1,14 +1,13 @@
 """Wiring: which adapter stands behind which port."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
 
-from libs.common import logs
 from libs.common.blobs.local import open_blobs
 from libs.common.blobs.port import Blobs
 from libs.common.broker.port import Broker
@@ -19,34 +18,41 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
 from libs.common.errors import ConfigurationError, TransientError
-from libs.common.probes import serve_probes
+from libs.common.probes import Check, serve_probes
 from libs.common.tenants.directory import journal_domains
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
 from services.ingest.adapters.postgres import SQL, PostgresKnownTokens, PostgresReportKeys
-from services.ingest.adapters.smtp import Listener, ListenerLimits, open_listener
+from services.ingest.adapters.smtp import ListenerLimits, open_listener
 from services.ingest.domain.routes import Routes
 from services.ingest.handlers import Desk, receive_mail, resolve_recipient
 from services.ingest.settings import Settings, Tuning
 
-SERVICE = "ingest"
+SCHEMA = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The service, taking mail in while its context lasts, and what says whether it can work."""
+
+    run: Callable[[], Awaitable[None]]
+    checks: Mapping[str, Check]
+    smtp_port: int
 
 
 async def run(settings: Settings) -> None:
-    """Take mail in until cancelled.
+    """Run the service on its own until cancelled.
 
     Raises:
+        ConfigurationError: the configuration is missing or wrong.
         StartError: a port is taken, a folder cannot be written.
-        ConfigurationError: no valid configuration file.
-        TransientError: the database cannot be reached.
+        TransientError: the database does not answer at the start.
     """
-    logs.configure(settings.log_level)
-    configuration = load_configuration(settings.config)
     if settings.blob_url is None:
         raise ConfigurationError("INGEST_BLOB_URL: is not set; write file:///absolute/folder")
-    clock = SystemClock()
-    dsn = settings.postgres_dsn.get_secret_value()
+    configuration = load_configuration(settings.config)
+    dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
     async with (
         open_blobs(settings.blob_url) as blobs,
         PostgresBroker.open(
@@ -55,33 +61,30 @@ async def run(settings: Settings) -> None:
             clock=clock,
             publish_timeout_seconds=settings.publish_seconds,
         ) as broker,
-        open_ingest(
-            settings, configuration, postgres_dsn=dsn, broker=broker, blobs=blobs, clock=clock
-        ) as ingest,
-        serve_probes(
-            {
-                "broker": partial(_check_topology, broker),
-                "blobs": blobs.check,
-                "database": ingest.report_keys.check,
-            },
-            host=settings.http_host,
-            port=settings.http_port,
-        ),
+        ingest(
+            broker,
+            postgres_dsn=dsn,
+            blobs=blobs,
+            configuration=configuration,
+            clock=clock,
+            tuning=settings,
+        ) as service,
+        serve_probes(service.checks, host=settings.http_host, port=settings.http_port),
     ):
-        await asyncio.Event().wait()
+        await service.run()
 
 
 @asynccontextmanager
-async def open_ingest(
-    tuning: Tuning,
-    configuration: Configuration,
+async def ingest(
+    broker: Broker,
     *,
     postgres_dsn: str,
-    broker: Broker,
     blobs: Blobs,
+    configuration: Configuration,
     clock: Clock,
-) -> AsyncIterator["Ingest"]:
-    """Take mail in until the context ends, on a broker and a store that are there already.
+    tuning: Tuning,
+) -> AsyncIterator[Ingest]:
+    """Make the tables, open the door, and give the service; whoever composes it lets it run.
 
     On leaving, messages that have arrived whole are kept and answered first.
 
@@ -100,7 +103,7 @@ async def open_ingest(
             parser=parsers,
             blobs=blobs,
             report_keys=report_keys,
-            publish_for=partial(CausedPublish, broker, clock=clock, app_id=SERVICE),
+            publish_for=partial(CausedPublish, broker, clock=clock, app_id=SCHEMA),
             clock=clock,
             domains={tenant.id: frozenset(tenant.domains) for tenant in configuration.tenants},
             region=configuration.region,
@@ -115,25 +118,20 @@ async def open_ingest(
             port=tuning.smtp_port,
             hostname=tuning.smtp_hostname or min(journal_domains(configuration)),
         ) as listener:
-            yield Ingest(listener, report_keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    """The running service."""
-
-    listener: Listener
-    report_keys: PostgresReportKeys
-
-    @property
-    def smtp_port(self) -> int:
-        """Where mail comes in."""
-        return self.listener.port
+            yield Ingest(
+                run=_wait,
+                checks={
+                    "queues": partial(_check_queues, broker),
+                    "database": report_keys.check,
+                    "blobs": blobs.check,
+                },
+                smtp_port=listener.port,
+            )
 
 
 @asynccontextmanager
 async def _pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(postgres_dsn, schema=SERVICE, application=SERVICE)
+    pool = await open_pool(postgres_dsn, schema=SCHEMA, application="undeliver-ingest")
     try:
         await migrate(pool, SQL)
         yield pool
@@ -161,11 +159,10 @@ def _listener_limits(tuning: Tuning) -> ListenerLimits:
     )
 
 
-async def _check_topology(broker: Broker) -> None:
-    """Return if every queue is there that our messages go to.
+async def _wait() -> None:
+    await asyncio.Event().wait()
 
-    Raises:
-        TransientError: `no_queue`, `broker_unreachable`.
-    """
-    if missing := await broker.missing():
-        raise TransientError("no_queue", ", ".join(missing))
+
+async def _check_queues(broker: Broker) -> None:
+    if await broker.missing():
+        raise TransientError("queue_missing")

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
 from libs.common.journaling.keys import message_key, report_key
@@ -37,15 +36,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _run(config: Path | None) -> int:
     # Here, not above: parsing by hand needs no server, no database and none of their packages.
-    from libs.common.runtime import run
-    from libs.common.settings import read_settings
-    from services.ingest import app
-    from services.ingest.settings import Settings
+    from services.ingest.__main__ import main as run_service
 
-    settings = read_settings(Settings)
-    if config is not None:
-        settings = settings.model_copy(update={"config": config})
-    return run(partial(app.run, settings))
+    return run_service(config)
 
 
 def _parse(arguments: argparse.Namespace) -> int:

@@ -92,6 +92,9 @@ class BlobsContract:
 
         assert caught.value.reason == "blob_missing"
 
+    async def test_a_store_that_works_is_ready(self, blobs):
+        await blobs.check()
+
     async def test_what_was_deleted_is_missing_and_may_be_deleted_again(self, blobs):
         await blobs.put(key_of(CONTENT), CONTENT)
         await blobs.delete(key_of(CONTENT))

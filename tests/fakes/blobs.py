@@ -36,6 +36,10 @@ class FakeBlobs:
         self._fail_if_broken()
         self.contents.pop(key, None)
 
+    async def check(self) -> None:
+        """See `Blobs.check`."""
+        self._fail_if_broken()
+
     def _fail_if_broken(self) -> None:
         if self.broken is not None:
             raise self.broken

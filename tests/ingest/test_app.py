@@ -21,7 +21,7 @@ from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
 from libs.common.clock import SystemClock
 from libs.common.errors import StartError
 from libs.common.tenants.model import Journal
-from services.ingest.app import open_ingest
+from services.ingest.app import ingest
 from services.ingest.settings import Settings
 from tests.contracts.broker_rig import take
 from tests.ingest.cable import Cable
@@ -48,15 +48,15 @@ class Site:
             )
             self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
             chosen = Settings(postgres_dsn=dsn, smtp_port=settings.pop("port", 0), **settings)
-            ingest = open_ingest(
-                chosen,
-                configuration,
+            service = ingest(
+                broker,
                 postgres_dsn=dsn,
-                broker=broker,
                 blobs=self.blobs,
+                configuration=configuration,
                 clock=CLOCK,
+                tuning=chosen,
             )
-            yield await stack.enter_async_context(ingest)
+            yield await stack.enter_async_context(service)
 
     async def announced(self, count):
         """Take this many messages out of the audit's queue."""
@@ -81,8 +81,8 @@ async def site(database, tmp_path):
 
 
 async def test_a_report_goes_from_smtp_to_the_queue_and_its_original_to_the_store(site):
-    async with site.running() as ingest:
-        async with Client.connect(ingest.smtp_port) as client:
+    async with site.running() as door:
+        async with Client.connect(door.smtp_port) as client:
             assert await client.deliver(report(), ACME) == "250 2.0.0 Accepted"
 
         (message,) = await site.announced(1)
@@ -99,10 +99,10 @@ async def test_a_report_goes_from_smtp_to_the_queue_and_its_original_to_the_stor
 
 
 async def test_a_report_that_comes_again_is_announced_once_even_after_a_restart(site):
-    async with site.running() as ingest, Client.connect(ingest.smtp_port) as client:
+    async with site.running() as door, Client.connect(door.smtp_port) as client:
         assert (await client.deliver(report(), ACME)).startswith("250")
         assert (await client.deliver(report(), ACME)).startswith("250")
-    async with site.running() as ingest, Client.connect(ingest.smtp_port) as client:
+    async with site.running() as door, Client.connect(door.smtp_port) as client:
         assert (await client.deliver(report(), ACME)).startswith("250")
 
     assert await site.count() == 1
@@ -115,8 +115,8 @@ async def test_a_token_that_was_rotated_or_removed_is_not_called_unknown(site):
     async with site.running():
         pass
     async with (
-        site.running(configuration=later) as ingest,
-        Client.connect(ingest.smtp_port) as client,
+        site.running(configuration=later) as door,
+        Client.connect(door.smtp_port) as client,
     ):
         await client.say("MAIL FROM:<>")
         replies = [await client.say(f"RCPT TO:<{each}>") for each in (ACME, GLOBEX)]
@@ -129,7 +129,7 @@ async def test_a_token_that_was_rotated_or_removed_is_not_called_unknown(site):
 
 
 async def test_two_tenants_get_a_publication_each(site):
-    async with site.running() as ingest, Client.connect(ingest.smtp_port) as client:
+    async with site.running() as door, Client.connect(door.smtp_port) as client:
         await client.deliver(report(), ACME, GLOBEX)
 
     assert {each.tenant for each in await site.announced(2)} == {"acme", "globex"}
@@ -137,8 +137,8 @@ async def test_two_tenants_get_a_publication_each(site):
 
 async def test_large_mail_goes_the_same_way(site):
     attachment = (b"QUJD" * 19 + b"\r\n") * 40_000
-    async with site.running(spool_folder=site.folder.parent) as ingest:
-        async with Client.connect(ingest.smtp_port) as client:
+    async with site.running(spool_folder=site.folder.parent) as door:
+        async with Client.connect(door.smtp_port) as client:
             raw = report(original(attachment))
             assert (await client.deliver(raw, ACME)).startswith("250")
 
@@ -150,8 +150,8 @@ async def test_large_mail_goes_the_same_way(site):
 async def test_while_the_database_is_away_clients_keep_their_mail(site, database):
     async with (
         Cable.to(database.superuser_dsn) as cable,
-        site.running(cable) as ingest,
-        Client.connect(ingest.smtp_port) as client,
+        site.running(cable) as door,
+        Client.connect(door.smtp_port) as client,
     ):
         cable.pull()
         while_away = [await client.deliver(report(), ACME) for _ in range(3)]
@@ -166,7 +166,7 @@ async def test_while_the_database_is_away_clients_keep_their_mail(site, database
 async def test_without_queues_clients_keep_their_mail_until_they_are_there(database, tmp_path):
     site = Site(database, tmp_path)
     await declare(database.superuser_dsn, type(UNDELIVER)(queues=()))
-    async with site.running() as ingest, Client.connect(ingest.smtp_port) as client:
+    async with site.running() as door, Client.connect(door.smtp_port) as client:
         assert (await client.deliver(report(), ACME)).startswith("451 4.3.0")
         await declare(database.superuser_dsn, UNDELIVER)
         assert (await client.deliver(report(), ACME)).startswith("250")
@@ -181,16 +181,16 @@ async def test_many_clients_at_once_lose_and_double_nothing(site):
                 raw = report(report_id=f"<{number}-{turn}@journal.report.generator>")
                 assert (await client.deliver(raw, ACME)).startswith("250")
 
-    async with site.running() as ingest, asyncio.TaskGroup() as clients:
+    async with site.running() as door, asyncio.TaskGroup() as clients:
         for number in range(10):
-            clients.create_task(deliver(number, ingest.smtp_port))
+            clients.create_task(deliver(number, door.smtp_port))
 
     assert len({each.message_id for each in await site.announced(50)}) == 50
 
 
 async def test_logs_hold_no_subject_no_address_and_no_token(site):
     with capture_logs() as logs:
-        async with site.running() as ingest, Client.connect(ingest.smtp_port) as client:
+        async with site.running() as door, Client.connect(door.smtp_port) as client:
             await client.deliver(report(), ACME)
 
     text = str(logs)
@@ -199,9 +199,9 @@ async def test_logs_hold_no_subject_no_address_and_no_token(site):
 
 
 async def test_a_taken_port_is_refused_before_anything_else_happens(site):
-    async with site.running() as ingest:
+    async with site.running() as door:
         with pytest.raises(StartError, match="choose another port with INGEST_SMTP_PORT"):
-            async with site.running(port=ingest.smtp_port):
+            async with site.running(port=door.smtp_port):
                 pass
 
 

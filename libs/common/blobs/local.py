@@ -121,11 +121,7 @@ class LocalBlobs:
             await asyncio.get_running_loop().run_in_executor(self._readers, remove)
 
     async def check(self) -> None:
-        """Return if mail can be stored: a readiness check.
-
-        Raises:
-            TransientError: `blob_store_unavailable`, `blob_store_full`.
-        """
+        """See `Blobs.check`."""
         with _translated():
             await asyncio.get_running_loop().run_in_executor(self._readers, self._probe)
 

@@ -27,3 +27,10 @@ class Blobs(Protocol):
         Raises:
             TransientError: `blob_store_unavailable`.
         """
+
+    async def check(self) -> None:
+        """Return if mail can be stored: a readiness check.
+
+        Raises:
+            TransientError: `blob_store_unavailable`, `blob_store_full`.
+        """
