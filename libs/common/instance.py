@@ -5,10 +5,10 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.errors import StartError
+from libs.common.settings import PostgresDsn, read_settings
 
 _FILE = "instance.json"
 
@@ -16,10 +16,12 @@ _FILE = "instance.json"
 class CliSettings(BaseSettings):
     """What people's commands read from the environment: a publisher of their own."""
 
-    model_config = SettingsConfigDict(env_prefix="CLI_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CLI_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     #: Role `undeliver_cli`, never a service's.
-    postgres_dsn: SecretStr | None = None
+    postgres_dsn: PostgresDsn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,10 @@ def cli_connection(data_folder: Path | None = None) -> CliConnection:
     """Return how a person's command connects: `CLI_POSTGRES_DSN`, else the running `up`.
 
     Raises:
+        ConfigurationError: `CLI_POSTGRES_DSN` is no address of a database.
         StartError: neither is there.
     """
-    given = CliSettings().postgres_dsn
+    given = read_settings(CliSettings).postgres_dsn
     if given is not None and data_folder is None:
         return CliConnection(given.get_secret_value())
     folder = data_folder or default_data_folder()

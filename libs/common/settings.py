@@ -1,14 +1,31 @@
 """What every service reads from its environment, once, in its `__main__` or `cli`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.errors import ConfigurationError
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+_HOST = r"([^:,/?#@\[\]]*|\[[0-9A-Fa-f:.]+\])(:\d+)?"
+_POSTGRES = re.compile(rf"postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*(/[^?#]*)?(\?[^#]*)?")
+
+
+def _postgres_dsn(secret: SecretStr) -> SecretStr:
+    if not _POSTGRES.fullmatch(secret.get_secret_value()):
+        raise PydanticCustomError(
+            "postgres_dsn", "is no address of a database; write postgresql://role@host/database"
+        )
+    return secret
+
+
+#: Secret, since it may hold a password.
+PostgresDsn = Annotated[SecretStr, AfterValidator(_postgres_dsn)]
 
 
 class ServiceSettings(BaseSettings):
@@ -23,7 +40,7 @@ class ServiceSettings(BaseSettings):
     )
 
     #: Of this service's own role, `postgresql://undeliver_<service>@host/database`.
-    postgres_dsn: SecretStr
+    postgres_dsn: PostgresDsn
     #: Where raw mail is kept: `file:///absolute/folder`.
     blob_url: str | None = None
     #: Where /healthz, /readyz and /metrics answer. Port 0 takes a free one.

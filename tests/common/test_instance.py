@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.errors import StartError
+from libs.common.errors import ConfigurationError, StartError
 from libs.common.instance import Instance, announce, cli_connection, running, withdraw
 
 HERE = Instance(os.getpid(), "postgresql://undeliver_cli@/undeliver?host=/run/u", 2525, 8080)
@@ -52,6 +52,46 @@ def test_the_environment_names_the_server_when_no_folder_is_given(
     monkeypatch.setenv("CLI_POSTGRES_DSN", "postgresql://undeliver_cli@db/undeliver")
 
     assert cli_connection().postgres_dsn == "postgresql://undeliver_cli@db/undeliver"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "",
+        "db.example",
+        "mysql://undeliver_cli:hunter2@db/undeliver",
+        "postgresql://undeliver_cli:hunter2@db:five/undeliver",
+        "postgresql://[::1/undeliver",
+    ],
+)
+def test_a_wrong_address_is_named_by_its_variable_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, dsn: str
+) -> None:
+    monkeypatch.setenv("CLI_POSTGRES_DSN", dsn)
+
+    with pytest.raises(ConfigurationError, match=r"^CLI_POSTGRES_DSN: is no address") as raised:
+        cli_connection()
+
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://undeliver_cli:p%40ss@db:5432/undeliver?sslmode=require",
+        "postgres://undeliver_cli:p@ss@[::1]:5432/undeliver",
+        "postgresql://undeliver_cli@/undeliver?host=/run/undeliver",
+        "postgresql://undeliver_cli@one:5432,two:5433/undeliver",
+        "postgresql:///undeliver",
+        "postgresql://db",
+    ],
+)
+def test_every_address_that_the_driver_reads_is_taken(
+    monkeypatch: pytest.MonkeyPatch, dsn: str
+) -> None:
+    monkeypatch.setenv("CLI_POSTGRES_DSN", dsn)
+
+    assert cli_connection().postgres_dsn == dsn
 
 
 def test_a_damaged_file_is_no_instance(tmp_path: Path) -> None:
