@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,16 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _dispatch(words)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); nothing may complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort of a process
-        from libs.common.runtime import exit_code
+        from libs.common.runtime import end_quietly, exit_code, has_lost_its_reader
 
-        return exit_code(error)
+        return end_quietly() if has_lost_its_reader(error) else exit_code(error)
     return code
 
 

@@ -19,6 +19,16 @@ GRACE_SECONDS = 25.0
 
 Main = Callable[[], Coroutine[Any, Any, int | None]]
 
+#: Reasons that a process meets at its start, for whoever starts it.
+_SENTENCES = {
+    "blob_store_full": "the blob store is full: make room, and start again",
+    "blob_store_unavailable": "the blob store does not work: see that its folder is there",
+    "broker_unreachable": "the message queue does not answer: see that it runs, and its address",
+    "database_conflict": "the database is busy with another start: start again",
+    "database_unreachable": "the database does not answer: see that it runs, and its address",
+    "parser_unavailable": "no process can be started that parses mail: see the log",
+}
+
 _log = structlog.get_logger()
 
 
@@ -66,10 +76,21 @@ def exit_code(error: BaseException) -> int:
         _say(known)
         return 1
     if leaves and all(isinstance(each, UndeliverError) for each in leaves):
-        _say(leaves)
+        _say([_sentence(each) for each in leaves if isinstance(each, UndeliverError)])
         return 1
     _log.error("process_failed", exc_info=error)
     return 1
+
+
+def has_lost_its_reader(error: BaseException) -> bool:
+    """Return whether nothing failed but writing to somebody who reads no more (`| head`)."""
+    return all(isinstance(each, BrokenPipeError) for each in _leaves(error))
+
+
+def end_quietly() -> int:
+    """Let nothing complain at exit about a reader who is gone; return the exit code of success."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _run(main: Main, grace_seconds: float, *, stopped_is_success: bool) -> int:
@@ -80,6 +101,9 @@ def _run(main: Main, grace_seconds: float, *, stopped_is_success: bool) -> int:
         with asyncio.Runner() as runner:
             code = runner.run(_until_stopped(main, stop))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a process's last resort
+        # A service writes for nobody: what broke is a pipe of its own.
+        if not stopped_is_success and has_lost_its_reader(error):
+            return end_quietly()
         return exit_code(error)
     finally:
         stop.disarm()
@@ -143,8 +167,14 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _say(errors: Sequence[BaseException], prefix: str = "undeliver: ") -> None:
-    """Write each error's own words once, line by line: a configuration may have many mistakes."""
+def _sentence(error: UndeliverError) -> str:
+    """Return what a reason means to the operator, with the code to search for."""
+    known = _SENTENCES.get(error.reason, "what was asked for cannot be done")
+    return f"{known} ({error})"
+
+
+def _say(errors: Sequence[BaseException | str], prefix: str = "undeliver: ") -> None:
+    """Write each one's own words once, line by line: a configuration may have many mistakes."""
     for text in dict.fromkeys(str(each) for each in errors):
         for line in text.splitlines():
             sys.stderr.write(f"{prefix}{visible(line)}\n")

@@ -102,6 +102,24 @@ def test_the_reader_may_have_seen_enough():
     )
 
     assert run.stderr == ""
+    assert run.returncode == 0
+
+
+def test_the_reader_of_a_command_that_works_on_many_things_at_once_may_have_seen_enough(tmp_path):
+    for number in range(20):
+        (tmp_path / f"{number:02}.eml").write_text("Subject: hello\n\nhello\n")
+    shell = f"{sys.executable} -m services classifier classify {tmp_path} --json | head -1; "
+    run = subprocess.run(
+        ["bash", "-c", shell + "exit ${PIPESTATUS[0]}"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert json.loads(run.stdout)["disposition"] == "none"
+    assert "process_failed" not in run.stderr
+    assert run.returncode == 0
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback():

@@ -184,14 +184,17 @@ def test_a_service_that_ends_by_itself_has_succeeded():
         (
             TransientError("database_unreachable", "no server on 127.0.0.1"),
             1,
-            "undeliver: database_unreachable: no server on 127.0.0.1\n",
+            (
+                "undeliver: the database does not answer: see that it runs, and its address "
+                "(database_unreachable: no server on 127.0.0.1)\n"
+            ),
         ),
         (
             ExceptionGroup(
                 "", [PermanentError("no_such_tenant"), PermanentError("no_such_tenant")]
             ),
             1,
-            "undeliver: no_such_tenant\n",
+            "undeliver: what was asked for cannot be done (no_such_tenant)\n",
         ),
         (StartError("folder \x1b[2J is odd"), 1, "undeliver: folder \\x1b[2J is odd\n"),
     ],
@@ -199,6 +202,41 @@ def test_a_service_that_ends_by_itself_has_succeeded():
 def test_what_is_known_is_said_in_one_sentence(capsys, error, code, said):
     assert run(raising(error)) == code
     assert capsys.readouterr().err == said
+
+
+_PRINTER = """
+async def main():
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(write())
+
+async def write():
+    await asyncio.sleep(0)
+    while True:
+        print("more", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("how", "code", "words"), [("run_command", 0, ""), ("run", 1, "failed")])
+def test_a_command_ends_quietly_when_its_reader_does_and_a_service_does_not(how, code, words):
+    source = _PRELUDE + _PRINTER + f"sys.exit({how}(main))"
+    with subprocess.Popen(
+        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "more\n"
+        child.stdout.close()
+        err = child.stderr.read()
+
+    assert child.returncode == code
+    assert words in err
+    assert (err == "") == (code == 0)
+
+
+def test_a_broken_pipe_beside_another_failure_hides_nothing(capsys):
+    group = ExceptionGroup("", [BrokenPipeError(), StartError("port 25 is taken")])
+
+    assert run_command(raising(group)) == 1
+    assert capsys.readouterr().err == "undeliver: port 25 is taken\n"
 
 
 def test_a_task_that_cancels_itself_is_a_bug():
