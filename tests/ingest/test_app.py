@@ -287,6 +287,9 @@ async def test_a_killed_process_loses_nothing_that_it_had_taken(site):
     [
         ({"INGEST_SMTP_PORT": "taken"}, 1, "cannot listen for mail on 127.0.0.1:"),
         ({"INGEST_BLOB_URL": "file:///proc/no"}, 1, "cannot keep mail in /proc/no"),
+        ({"INGEST_POSTGRES_DSN": "postgresql://u@127.0.0.1:1/x"}, 1, "the message queue does not"),
+        ({"INGEST_POSTGRES_DSN": "ROLE"}, 1, "the message queue does not answer"),
+        ({"INGEST_POSTGRES_DSN": "DATABASE"}, 1, "the message queue does not answer"),
         ({"INGEST_SMTP_PORT": "70000"}, 2, "INGEST_SMTP_PORT: "),
         ({"UNDELIVER_CONFIG": "/no/such.yaml"}, 2, "/no/such.yaml: cannot be read"),
     ],
@@ -294,10 +297,17 @@ async def test_a_killed_process_loses_nothing_that_it_had_taken(site):
 async def test_what_keeps_it_from_starting_is_said_in_a_sentence(site, changes, code, words):
     async with site.running() as other:
         port = str(other.smtp_port)
-        settings = {name: value.replace("taken", port) for name, value in changes.items()}
+        dsn, place = site.database.dsn_for("ingest"), site.database.name
+        replaced = {
+            "taken": port,
+            "ROLE": dsn.replace("undeliver_ingest", "nobody_here"),
+            "DATABASE": dsn.replace(place, "no_such_database"),
+        }
+        settings = {name: replaced.get(value, value) for name, value in changes.items()}
         async with started(environment(site, **settings)) as process:
             _, err = await process.communicate()
 
     assert words in err.decode()
     assert "Traceback" not in err.decode()
+    assert "process_failed" not in err.decode()
     assert process.returncode == code

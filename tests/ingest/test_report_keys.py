@@ -53,3 +53,12 @@ async def test_a_lost_connection_is_said_so_and_the_next_one_serves(database, po
 
     assert raised.value.reason == "database_unreachable"
     assert await report_keys.enter(ENTRY) == ENTRY
+
+
+@pytest.mark.parametrize("unknown", ["role", "database"])
+async def test_a_database_that_does_not_let_us_in_is_not_there_for_us(database, unknown):
+    dsn = database.dsn_for("ingest")
+    name = "undeliver_ingest" if unknown == "role" else database.name
+
+    with pytest.raises(TransientError, match="database_unreachable"):
+        await open_pool(dsn.replace(name, "nobody_knows"), schema="ingest")

@@ -7,13 +7,16 @@ import asyncpg
 
 from libs.common.errors import TransientError
 
-#: The connection or the server is gone, or refuses work for now (SQLSTATE classes 08, 53, 57).
+#: The connection or the server is gone, or refuses us for now (SQLSTATE 08, 28, 3D, 53, 57).
 _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # how a connection answers that the server has just ended
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    # Refused at the door: being set up still, or its password is being changed.
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     OSError,
     TimeoutError,
 )
