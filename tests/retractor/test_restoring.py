@@ -1,5 +1,8 @@
 """Undoing."""
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 
 from libs.common.contracts.retraction import CopySettled
@@ -155,10 +158,26 @@ async def test_two_retractions_later_it_still_goes_back_to_where_it_was_at_first
     assert folders(MAIL.internet_message_id)["ann"] == "Projects"
 
 
+async def test_of_two_restores_under_one_id_that_come_at_once_one_stands(make_rig, pool):
+    rig = make_rig()
+    mails = [Mail(internet_message_id=f"<m{n}@evil.example>") for n in range(2)]
+    for mail in mails:
+        await rig.journal(mail)
+    for _ in range(5):
+        retractions = [await rig.retract(mail) for mail in mails]
+        restore_id = uuid4()
+
+        answers = await asyncio.gather(
+            *(rig.restore(one, restore_id=restore_id) for one in retractions),
+            return_exceptions=True,
+        )
+
+        refused = [str(one) for one in answers if isinstance(one, Exception)]
+        assert refused == ["conflicting_retraction_id"]
+
+
 async def test_restoring_the_unknown_is_refused(make_rig):
     rig = make_rig()
-    from uuid import uuid4
-
     unknown = uuid4()
     await rig.restore(unknown)
     finished = await rig.finished(unknown, kind="restore")

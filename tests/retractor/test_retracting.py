@@ -197,6 +197,27 @@ async def test_a_taken_id_is_no_way_to_change_a_retraction(publisher, make_rig):
         await rig.handle(other if publisher == "cli" else command, publisher)
 
 
+async def test_of_two_commands_under_one_id_that_come_at_once_one_stands(make_rig, pool):
+    rig = make_rig()
+    other = Mail(internet_message_id="<m2@evil.example>", to=(CAT,))
+    await rig.journal(PHISH)
+    await rig.journal(other)
+    for _ in range(5):
+        first = command_for(PHISH)
+        second = first.model_copy(update={"internet_message_id": other.internet_message_id})
+
+        answers = await asyncio.gather(
+            rig.handle(first), rig.handle(second), return_exceptions=True
+        )
+
+        refused = [str(one) for one in answers if isinstance(one, Exception)]
+        assert refused == ["conflicting_retraction_id"]
+        mailboxes = await pool.fetch(
+            "select mailbox from searches where retraction_id = $1", first.retraction_id
+        )
+        assert {row["mailbox"] for row in mailboxes} in ({ANN, BOB}, {CAT})
+
+
 async def test_a_dry_run_tells_the_plan_and_writes_nothing(rig, simulator, folders):
     deliver(simulator, PHISH)
     await rig.journal(PHISH)

@@ -29,16 +29,20 @@ async def accept_restore(command: RestoreRetraction, publish: Publish, *, desk: 
     """
     async with desk.ledger.transaction() as ledger:
         undone = await ledger.retractions.get(command.tenant, command.retraction_id)
-    subjects = [] if undone is None else [undone.internet_message_id, undone.message_key]
+    subjects = [str(command.restore_id), str(command.retraction_id)]
+    if undone is not None:
+        subjects += [one for one in (undone.internet_message_id, undone.message_key) if one]
 
     async def decide(ledger: Transaction) -> Answers:
         known = await repeated(ledger, command, command.tenant, publish.cause)
         if known is not None:
             return known
         sequence = await ledger.retractions.next_sequence()
-        return await _admit(desk, ledger, command, _entered(command, publish.cause, sequence, desk))
+        restore = _entered(command, publish.cause, sequence, desk)
+        await ledger.retractions.enter(restore)
+        return await _admit(desk, ledger, command, restore)
 
-    await answer_once(desk, publish, command.tenant, [one for one in subjects if one], decide)
+    await answer_once(desk, publish, command.tenant, subjects, decide)
 
 
 async def _admit(

@@ -35,8 +35,12 @@ async def accept_retraction(command: RetractMail, publish: Publish, *, desk: Des
         if known is not None:
             return known
         sequence = await ledger.retractions.next_sequence()
-        return await admit(desk, ledger, _entered(command, publish.cause, sequence, desk))
+        entered = _entered(command, publish.cause, sequence, desk)
+        await ledger.retractions.enter(entered)
+        return await admit(desk, ledger, entered)
 
+    # Its own id, too: two commands under one id about different mail must take turns.
+    subjects.append(str(command.retraction_id))
     await answer_once(desk, publish, command.tenant, subjects, decide)
 
 

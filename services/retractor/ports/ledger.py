@@ -47,8 +47,15 @@ class Retractions(Protocol):
     ) -> Retraction | None:
         """Return one; `locked` until the transaction ends."""
 
+    async def enter(self, retraction: Retraction) -> None:
+        """Enter a new one.
+
+        Raises:
+            PermanentError: `conflicting_retraction_id`: the id is taken.
+        """
+
     async def put(self, retraction: Retraction) -> None:
-        """Enter one, or change status, round, message and wishes of one that is there."""
+        """Change status, round, message and terms of one that is there."""
 
     async def next_sequence(self) -> int:
         """Return the number of the next accepted command."""

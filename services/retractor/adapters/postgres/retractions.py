@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.common.errors import PermanentError
 from services.retractor.adapters.postgres import rows
 from services.retractor.adapters.postgres.rows import SQL, hashed
 from services.retractor.domain.mail import Message
@@ -26,9 +27,15 @@ class PostgresRetractions:
         row = await self._connection.fetchrow(sql, tenant, retraction_id)
         return None if row is None else rows.retraction(row)
 
+    async def enter(self, retraction: Retraction) -> None:
+        """See `Retractions.enter`."""
+        values = rows.retraction_values(retraction)
+        if not await self._connection.fetchval(SQL["enter_retraction"], *values):
+            raise PermanentError("conflicting_retraction_id")
+
     async def put(self, retraction: Retraction) -> None:
         """See `Retractions.put`."""
-        await self._connection.execute(SQL["put_retraction"], *rows.retraction_values(retraction))
+        await self._connection.execute(SQL["put_retraction"], *rows.retraction_changes(retraction))
 
     async def next_sequence(self) -> int:
         """See `Retractions.next_sequence`."""

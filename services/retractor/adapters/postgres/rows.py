@@ -86,7 +86,7 @@ def retraction(row: Row) -> Retraction:
 
 
 def retraction_values(one: Retraction) -> tuple[object, ...]:
-    """Return the arguments of `put_retraction`."""
+    """Return the arguments of `enter_retraction`."""
     expected = one.expected or Fingerprint(None, None, None)
     named = one.named_mailboxes
     return (
@@ -125,6 +125,29 @@ def retraction_values(one: Retraction) -> tuple[object, ...]:
         one.cause.timestamp,
         one.cause.traceparent,
         one.cause.is_message,
+    )
+
+
+def retraction_changes(one: Retraction) -> tuple[object, ...]:
+    """Return the arguments of `put_retraction`."""
+    expected = one.expected or Fingerprint(None, None, None)
+    return (
+        one.tenant,
+        one.retraction_id,
+        storable(one.internet_message_id),
+        hashed(one.internet_message_id),
+        one.message_key,
+        one.expected is not None,
+        storable(expected.from_address),
+        expected.sent_at,
+        storable(expected.subject),
+        one.colliding,
+        one.status.value,
+        one.status_reason,
+        one.round,
+        one.waiting_until,
+        one.standing_until,
+        [storable(address) for address in one.unreachable],
     )
 
 

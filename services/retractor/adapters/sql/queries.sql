@@ -44,8 +44,8 @@ select * from retractions where tenant = $1 and retraction_id = $2
 -- One command; whoever else wants to change it waits.
 select * from retractions where tenant = $1 and retraction_id = $2 for no key update
 
--- name: put_retraction
--- A command as accepted, or what has become of it since.
+-- name: enter_retraction
+-- A command as accepted; nothing where its id is taken.
 insert into retractions (
     tenant, retraction_id, kind, subject_id, publisher, destination, sequence, automatic,
     body_sha256, internet_message_id, message_id_hash, message_key, expected, from_address,
@@ -57,21 +57,27 @@ insert into retractions (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35
 )
-on conflict (tenant, retraction_id) do update set
-    internet_message_id = excluded.internet_message_id,
-    message_id_hash = excluded.message_id_hash,
-    message_key = excluded.message_key,
-    expected = excluded.expected,
-    from_address = excluded.from_address,
-    sent_at = excluded.sent_at,
-    subject = excluded.subject,
-    colliding = excluded.colliding,
-    status = excluded.status,
-    status_reason = excluded.status_reason,
-    round = excluded.round,
-    waiting_until = excluded.waiting_until,
-    standing_until = excluded.standing_until,
-    unreachable = excluded.unreachable
+on conflict do nothing
+returning 1
+
+-- name: put_retraction
+-- What has become of a command.
+update retractions set
+    internet_message_id = $3,
+    message_id_hash = $4,
+    message_key = $5,
+    expected = $6,
+    from_address = $7,
+    sent_at = $8,
+    subject = $9,
+    colliding = $10,
+    status = $11,
+    status_reason = $12,
+    round = $13,
+    waiting_until = $14,
+    standing_until = $15,
+    unreachable = $16
+where tenant = $1 and retraction_id = $2
 
 -- name: waiting_or_standing
 -- Retractions that a journal report concerns: those that waited for it, and standing orders.
