@@ -1,6 +1,6 @@
 """Mailboxes in memory. Twin of `services.retractor.adapters.graph.mailboxes.GraphMailboxes`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from libs.common.errors import PermanentError
@@ -8,6 +8,10 @@ from services.retractor.domain.mail import FoundCopy, Mailbox
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 
 _HIDDEN = (Folder.DELETIONS, Folder.PURGES)
+
+
+async def _nothing(operation: str) -> None:
+    """Let it happen."""
 
 
 @dataclass
@@ -27,6 +31,8 @@ class FakeMailboxes:
 
     def __init__(self) -> None:
         self.mailboxes: dict[tuple[str, str], FakeMailbox] = {}
+        #: Called with the name of each operation before it; what it raises, the caller gets.
+        self.before: Callable[[str], Awaitable[None]] = _nothing
 
     def add(self, tenant: str, address: str) -> FakeMailbox:
         """Let there be a mailbox."""
@@ -34,17 +40,23 @@ class FakeMailboxes:
         self.mailboxes[tenant, address.lower()] = made
         return made
 
+    def put(self, tenant: str, address: str, item: FoundCopy) -> None:
+        """Put an item into a mailbox."""
+        self.mailboxes[tenant, address.lower()].items[item.graph_message_id] = item
+
     def alias(self, tenant: str, alias: str, address: str) -> None:
         """Let another address lead to a mailbox."""
         self.mailboxes[tenant, alias.lower()] = self.mailboxes[tenant, address.lower()]
 
     async def resolve(self, tenant: str, address: str) -> Mailbox | None:
         """See `Directory.resolve`."""
+        await self.before("resolve")
         found = self.mailboxes.get((tenant, address.lower()))
         return None if found is None else Mailbox(tenant, address, found.user_id)
 
     async def folders(self, mailbox: Mailbox, names: Sequence[Folder]) -> Mapping[Folder, str]:
         """See `Directory.folders`."""
+        await self.before("folders")
         known = self._of(mailbox).folders
         return {name: known[name.value] for name in names if name.value in known}
 
@@ -52,6 +64,7 @@ class FakeMailboxes:
         self, mailbox: Mailbox, internet_message_id: str, *, within: Folder | None = None
     ) -> Sequence[FoundCopy]:
         """See `Reading.with_message_id`."""
+        await self.before("with_message_id")
         return [
             item
             for item in self._seen(mailbox, within)
@@ -60,16 +73,19 @@ class FakeMailboxes:
 
     async def in_conversation(self, mailbox: Mailbox, conversation_id: str) -> Sequence[FoundCopy]:
         """See `Reading.in_conversation`."""
+        await self.before("in_conversation")
         return [
             item for item in self._seen(mailbox, None) if item.conversation_id == conversation_id
         ]
 
     async def look_up(self, mailbox: Mailbox, graph_message_id: str) -> FoundCopy | None:
         """See `Reading.look_up`."""
+        await self.before("look_up")
         return self._of(mailbox).items.get(graph_message_id)
 
     async def move(self, mailbox: Mailbox, graph_message_id: str, folder: str) -> Move:
         """See `Writing.move`."""
+        await self.before("move")
         box = self._of(mailbox)
         target = box.folders.get(folder, folder)
         item = box.items.get(graph_message_id)
@@ -95,6 +111,7 @@ class FakeMailboxes:
         no_receipt: bool = False,
     ) -> bool:
         """See `Writing.mark`."""
+        await self.before("mark")
         box = self._of(mailbox)
         item = box.items.get(graph_message_id)
         if item is None:
@@ -109,9 +126,9 @@ class FakeMailboxes:
     def _seen(self, mailbox: Mailbox, within: Folder | None) -> list[FoundCopy]:
         box = self._of(mailbox)
         if within is not None:
-            inside = {box.folders[within.value]}
+            inside = {box.folders.get(within.value)}
             return [item for item in box.items.values() if item.folder_id in inside]
-        hidden = {box.folders[folder.value] for folder in _HIDDEN}
+        hidden = {box.folders.get(folder.value) for folder in _HIDDEN}
         return [item for item in box.items.values() if item.folder_id not in hidden]
 
     def _of(self, mailbox: Mailbox) -> FakeMailbox:

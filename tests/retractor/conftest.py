@@ -15,7 +15,8 @@ from libs.graph_simulator.server import Simulator, serve
 from services.retractor.adapters.graph.mailboxes import GraphMailboxes
 from services.retractor.app import SCHEMA, SQL_PACKAGE, ConfiguredRules, bench_of, endpoints_of
 from services.retractor.settings import Tuning
-from tests.retractor.rig import Published, Rig, configuration
+from tests.fakes.mailboxes import FakeMailboxes
+from tests.retractor.rig import TENANT, Published, Rig, configuration
 from tests.services.databases import Database
 
 PEOPLE = ("ann", "bob", "cat", "dan")
@@ -80,6 +81,27 @@ async def rig(make_rig: Callable[..., Rig]) -> Rig:
     rig = make_rig()
     rig.start()
     return rig
+
+
+@pytest.fixture
+def office() -> FakeMailboxes:
+    """Give mailboxes in memory, in which a test decides what happens when."""
+    mailboxes = FakeMailboxes()
+    for name in PEOPLE:
+        mailboxes.add(TENANT, f"{name}@acme.example")
+    return mailboxes
+
+
+@pytest.fixture
+async def inside(pool: asyncpg.Pool, office: FakeMailboxes) -> AsyncIterator[Rig]:
+    """Give a retractor on mailboxes in memory; the workers start with `rig.start()`."""
+    tuning, published, clock = Tuning(**FAST), Published(), SystemClock()
+    rules = ConfiguredRules(configuration())
+    bench = bench_of(pool, published, office, rules, clock=clock, tuning=tuning)
+    bench = replace(bench, pace=replace(bench.pace, backoff_seconds=0.02))
+    rig = Rig(bench, published, tuning)
+    yield rig
+    await rig.stop()
 
 
 @pytest.fixture

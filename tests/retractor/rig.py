@@ -38,8 +38,10 @@ from libs.common.runtime import run_together
 from libs.common.tenants.model import Configuration
 from libs.graph_simulator.server import Simulator
 from services.retractor.app import handlers_of, workers_of
+from services.retractor.domain.mail import Fingerprint, FoundCopy
 from services.retractor.settings import Tuning
 from services.retractor.workers.bench import Bench
+from tests.fakes.mailboxes import FakeMailbox, FakeMailboxes
 
 TENANT = "acme"
 SENT_AT = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
@@ -260,6 +262,29 @@ class Rig:
 def deliver(simulator: Simulator, mail: Mail, rcpt_to: Sequence[str] | None = None) -> None:
     """Let a message arrive in mailboxes; its journal report is another matter."""
     simulator.admin.deliver(mail.mime(), mail.sender, rcpt_to or mail.to)
+
+
+def put(office: FakeMailboxes, mail: Mail, address: str) -> FakeMailbox:
+    """Put a message into the inbox of a mailbox in memory, under its Message-ID as Graph id."""
+    box = office.mailboxes[TENANT, address]
+    office.put(
+        TENANT,
+        address,
+        FoundCopy(
+            graph_message_id=f"{box.user_id}/{mail.internet_message_id}",
+            internet_message_id=mail.internet_message_id,
+            folder_id=box.folders["inbox"],
+            fingerprint=Fingerprint(mail.sender, mail.sent_at, mail.subject),
+            received_at=mail.sent_at,
+            is_read=False,
+        ),
+    )
+    return box
+
+
+def places(box: FakeMailbox) -> list[str]:
+    """Return the names of the folders where a mailbox's items are."""
+    return [item.folder_id.rpartition("/")[2] for item in box.items.values()]
 
 
 def writes(simulator: Simulator) -> dict[str, int]:

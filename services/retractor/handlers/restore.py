@@ -60,6 +60,8 @@ async def _admit(
             return await _end(desk, ledger, restore, Status.REFUSED, UNKNOWN_COPIES)
         stopped: Answers = []
     else:
+        for copy in copies:
+            await _spare(ledger, restore, copy)
         copies = [copy for copy in copies if _is_ours(copy)]
         stopped = await _stop(desk, ledger, undone)
     if not copies:
@@ -112,6 +114,26 @@ def _is_ours(copy: Copy) -> bool:
     return copy.outcome is Outcome.MOVED or copy.progress is CopyProgress.ACTING
 
 
+async def _spare(ledger: Transaction, restore: Retraction, copy: Copy) -> None:
+    """Leave a copy that was found, but not touched yet, where it is: the restore's wish is newer.
+
+    A worker that is about to move it reads this in the transaction before the move.
+    """
+    untouched = copy.progress is CopyProgress.FOUND and copy.outcome is None
+    if not untouched or copy.user_id is None or copy.graph_message_id is None:
+        return
+    place = (copy.tenant, copy.user_id, copy.graph_message_id)
+    state = await ledger.states.get(*place)
+    exempt = not restore.wish.automatic
+    if state is None:
+        state = CopyState(
+            restore.wish, exempt, origin_folder=None, origin_was_read=None, put_into=None
+        )
+    await ledger.states.put(
+        *place, replace(state, wish=restore.wish, exempt=exempt or state.exempt)
+    )
+
+
 async def _homeward(
     ledger: Transaction, restore: Retraction, undone: Retraction, copy: Copy
 ) -> Copy:
@@ -127,6 +149,7 @@ async def _homeward(
         reason=None,
     )
     if not _is_ours(copy) or copy.user_id is None or copy.graph_message_id is None:
+        await _spare(ledger, restore, copy)
         return replace(row, outcome=Outcome.UNTOUCHED, reason=NOT_MOVED)
     if undone.wish.destination is Destination.HARD_DELETE:
         return replace(row, outcome=Outcome.REFUSED, reason=HARD_DELETED)

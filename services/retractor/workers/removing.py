@@ -16,7 +16,7 @@ from services.retractor.domain.retraction import Copy, CopyProgress, Retraction,
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.bench import Bench
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
-from services.retractor.workers.settling import CANCELLED, Landed, settle
+from services.retractor.workers.settling import CANCELLED, Landed, is_running, settle
 
 USER_DELETED = "user_deleted"
 FOLDER_MISSING = "folder_missing"
@@ -140,12 +140,17 @@ def _wished(wish: Wish) -> CopyState:
 
 
 async def _begin(errand: Errand) -> Errand | None:
-    """Write the desired state and that we are about to act; None where another wish stands."""
+    """Write the desired state and that we are about to act; None where we must not any more.
+
+    Another wish stands, or the retraction was called off while we looked at the mailbox. Whoever
+    calls it off after this finds a copy that is on its way.
+    """
     copy, wish = errand.copy, errand.retraction.wish
     at = (copy.tenant, errand.mailbox.user_id, errand.graph_message_id)
     async with errand.bench.ledger.transaction() as ledger:
+        runs = await is_running(ledger, errand.retraction)
         state = await ledger.states.get(*at)
-        reason = objection(state, wish)
+        reason = objection(state, wish) or (None if runs else CANCELLED)
         if reason is None:
             here, was_read = copy.folder_before or "", bool(copy.was_read)
             origin, origin_was_read = origin_of(state, here, was_read)

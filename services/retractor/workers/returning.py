@@ -8,7 +8,7 @@ from services.retractor.domain.mail import FoundCopy
 from services.retractor.domain.retraction import CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.removing import FOLDER_MISSING, USER_DELETED, Errand
-from services.retractor.workers.settling import CANCELLED, Landed, settle
+from services.retractor.workers.settling import CANCELLED, Landed, is_running, settle
 
 
 async def bring_home(errand: Errand) -> None:
@@ -67,8 +67,11 @@ async def _item(errand: Errand) -> FoundCopy | None:
 async def _begin(errand: Errand) -> Errand | None:
     copy, wish = errand.copy, errand.retraction.wish
     at = (copy.tenant, errand.mailbox.user_id, errand.graph_message_id)
+    acted = copy.progress is CopyProgress.ACTING  # then it is brought to its end
     async with errand.bench.ledger.transaction() as ledger:
+        runs = await is_running(ledger, errand.retraction)
         reason = objection(await ledger.states.get(*at), wish)
+        reason = reason or (None if runs or acted else CANCELLED)
         if reason is None:
             copy = replace(copy, progress=CopyProgress.ACTING)
             await ledger.work.put_copy(copy, errand.bench.clock.now())

@@ -79,6 +79,12 @@ async def settle(
     bench.outbox_bell.ring()
 
 
+async def is_running(ledger: Transaction, retraction: Retraction) -> bool:
+    """Return whether a retraction still runs, and hold it so until the transaction ends."""
+    now = await ledger.retractions.get(retraction.tenant, retraction.retraction_id, locked=True)
+    return now is not None and now.status is Status.RUNNING
+
+
 async def close_search(bench: Bench, search: Search, outcome: Outcome, reason: str | None) -> None:
     """End a search that found nothing to move: its mailbox is reported with the outcome.
 
