@@ -24,6 +24,11 @@ from services.classifier.settings import Tuning
 
 #: Exchange Online takes no larger message.
 MAX_FILE_BYTES = 200 * 1024 * 1024
+_FILES = (
+    "A journal report or a user's report is unwrapped, and the message inside is judged. Anybody "
+    "can forge a report: Microsoft's headers inside of one from Exchange Online count only against "
+    "the message, and what stands around the message is judged, too."
+)
 _COLUMNS = ("file", "disposition", "score", "attributes", "reason", "error")
 
 
@@ -40,10 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Mount this service's commands."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the service (settings: CLASSIFIER_…)")
-    classify = commands.add_parser("classify", help="classify mail in files, without the network")
+    classify = commands.add_parser(
+        "classify", help="classify mail in files, without the network", description=_FILES
+    )
     classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
     explain = commands.add_parser(
-        "explain", help="classify one file and show what each reason counts"
+        "explain",
+        help="classify one file and show what each reason counts",
+        description=_FILES,
     )
     explain.add_argument("paths", nargs=1, type=Path, metavar="FILE")
     for command in (classify, explain):
@@ -53,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--trust-receiver",
             action="store_true",
-            help="believe Microsoft's headers: the files come from Exchange Online mailboxes",
+            help="believe Microsoft's headers also where they excuse a message: the files come "
+            "from your own tenant's journal or mailboxes in Exchange Online, not from strangers",
         )
 
 
@@ -123,7 +133,7 @@ async def _judge(path: Path, about: Circumstances, evaluator: Evaluator) -> Judg
         raw = await asyncio.to_thread(_read, path)
     except OSError as error:
         return Judged(path, error=error.strerror or type(error).__name__)
-    return Judged(path, verdict=await evaluator.judge(raw, about))
+    return Judged(path, verdict=await evaluator.judge_file(raw, about))
 
 
 def _read(path: Path) -> bytes:

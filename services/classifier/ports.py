@@ -32,6 +32,9 @@ class Evaluator(Protocol):
     async def judge(self, raw: bytes, about: Circumstances) -> Verdict:
         """Return what the message is."""
 
+    async def judge_file(self, content: bytes, about: Circumstances) -> Verdict:
+        """Return what the message in a person's file is; a report is unwrapped."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportPart:

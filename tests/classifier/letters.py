@@ -14,6 +14,8 @@ OURS = Circumstances(
     own_domains=("northwind.example",),
     protected_people=(Person("Daniel Fischer", ("dan.fischer@northwind.example",)),),
 )
+#: Exchange's own mailbox, from which reports come.
+_SYSTEM = "<MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@contoso.onmicrosoft.com>"
 
 
 def letter(
@@ -42,6 +44,37 @@ def letter(
         )
     top = (*headers, ("From", sender))
     return "".join(f"{name}: {value}\r\n" for name, value in top).encode() + bytes(message)
+
+
+def report(
+    original: bytes,
+    *,
+    text: str = "Recipient: carla@northwind.example",
+    sender: str = "lena.vogt@fabrikam.example",
+    mark: str = "X-MS-Journal-Report: ",
+) -> bytes:
+    """Return a journal report as Exchange Online writes it, and as everybody can."""
+    head = (
+        f"From: {_SYSTEM}\r\nSender: {_SYSTEM}\r\nMessage-ID: <1@journal.report.generator>\r\n"
+        f"Subject: Meeting\r\n{mark}\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/mixed; boundary="b1"\r\n\r\n'
+        "--b1\r\nContent-Type: text/plain\r\n\r\n"
+        f"Sender: {sender}\r\nSubject: Meeting\r\nMessage-Id: <1@fabrikam.example>\r\n{text}\r\n"
+        "\r\n--b1\r\nContent-Type: message/rfc822\r\n\r\n"
+    )
+    return head.encode() + original + b"\r\n--b1--\r\n"
+
+
+def submitted(original: bytes, text: str = "") -> bytes:
+    """Return what a user's report button sends."""
+    head = (
+        "From: Ben <ben@northwind.example>\r\nSubject: 3|192.0.2.1|x|(Meeting)\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/mixed; boundary="b2"\r\n\r\n'
+        f"--b2\r\nContent-Type: text/plain\r\n\r\n{text}\r\n"
+        "--b2\r\nContent-Type: message/rfc822\r\n\r\n"
+    )
+    return head.encode() + original + b"\r\n--b2--\r\n"
 
 
 def verdict(raw: bytes, about: Circumstances = OURS) -> Verdict:

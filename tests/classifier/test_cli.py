@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from services.__main__ import main
-from tests.classifier.letters import letter
+from tests.classifier.letters import letter, report
 
 KEYS = ["file", "disposition", "attributes", "score", "retractable", "reasons"]
 
@@ -112,6 +112,23 @@ def test_microsofts_headers_in_plain_files_count_only_when_asked(folder, capsys)
     _, (trusted,) = classify(capsys, "classify", path, "--trust-receiver")
 
     assert (plain["disposition"], trusted["disposition"]) == ("none", "malicious")
+
+
+def test_a_journal_report_is_unwrapped_and_its_message_judged(folder, capsys):
+    path = folder / "report"
+    path.write_bytes(report(letter("hello", attachments=(("a.exe", b"x"),))))
+
+    _, (row,) = classify(capsys, "classify", path)
+
+    assert (row["disposition"], row["reasons"][0]["code"]) == ("malicious", "executable")
+
+
+def test_explain_unwraps_a_report_too(folder, capsys):
+    path = folder / "report"
+    path.write_bytes(report(letter(headers=(("X-Forefront-Antispam-Report", "CAT:PHSH;"),))))
+
+    assert main(["classifier", "explain", str(path)]) == 0
+    assert "microsoft_harmful (harm 6" in capsys.readouterr().out
 
 
 def test_explain_shows_the_way_to_the_verdict(folder, capsys):

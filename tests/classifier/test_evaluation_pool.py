@@ -10,7 +10,7 @@ import pytest_asyncio
 from libs.common.clock import SystemClock
 from services.classifier.adapters.evaluation_pool import EvaluationPool, Limits
 from services.classifier.domain.circumstances import Circumstances
-from tests.classifier.letters import OURS, letter
+from tests.classifier.letters import OURS, letter, report
 from tests.fakes.evaluator import FakeEvaluator
 
 MIB = 1024 * 1024
@@ -28,6 +28,7 @@ async def test_a_worker_judges_as_this_process_would(pool):
 
     assert await pool.judge(raw, OURS) == await here.judge(raw, OURS)
     assert await pool.questions(raw) == await here.questions(raw)
+    assert (await pool.judge_file(report(raw), OURS)).disposition == "malicious"
 
 
 async def test_what_is_known_about_a_message_reaches_the_worker(pool):

@@ -2,6 +2,7 @@
 
 from services.classifier.domain import evaluation
 from services.classifier.domain.circumstances import Circumstances
+from services.classifier.domain.files import judge_file
 from services.classifier.domain.verdict import Verdict
 
 
@@ -19,3 +20,8 @@ class FakeEvaluator:
         """See `Evaluator.judge`."""
         self.judged += 1
         return evaluation.judge(raw, about)
+
+    async def judge_file(self, content: bytes, about: Circumstances) -> Verdict:
+        """See `Evaluator.judge_file`."""
+        self.judged += 1
+        return judge_file(content, about)

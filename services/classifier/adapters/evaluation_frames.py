@@ -23,6 +23,8 @@ class Request:
     """One message to look at. Without circumstances, only its DNS names are wanted."""
 
     about: Circumstances | None
+    #: The bytes are a file of a person, which may be a report with the message inside.
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

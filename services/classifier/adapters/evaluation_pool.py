@@ -69,8 +69,15 @@ class EvaluationPool:
 
     async def judge(self, raw: bytes, about: Circumstances) -> Verdict:
         """See `Evaluator.judge`."""
+        return await self._judge(Request(about=about), raw)
+
+    async def judge_file(self, content: bytes, about: Circumstances) -> Verdict:
+        """See `Evaluator.judge_file`."""
+        return await self._judge(Request(about=about, is_file=True), content)
+
+    async def _judge(self, request: Request, raw: bytes) -> Verdict:
         started = self._clock.monotonic()
-        answer = await self._ask(Request(about=about), raw)
+        answer = await self._ask(request, raw)
         metrics.evaluation_duration_seconds.observe(self._clock.monotonic() - started)
         if isinstance(answer, Answer) and answer.verdict is not None:
             return answer.verdict

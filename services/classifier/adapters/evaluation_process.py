@@ -19,6 +19,7 @@ from services.classifier.adapters.evaluation_frames import (
     Request,
 )
 from services.classifier.domain import evaluation
+from services.classifier.domain.files import judge_file
 
 
 def main(cpu_seconds: int, memory_bytes: int) -> None:
@@ -54,7 +55,8 @@ def _answer(request: Request, raw: bytes) -> Answer:
     try:
         if request.about is None:
             return Answer(questions=evaluation.questions(raw))
-        return Answer(verdict=evaluation.judge(raw, request.about))
+        judge = judge_file if request.is_file else evaluation.judge
+        return Answer(verdict=judge(raw, request.about))
     except MemoryError:
         return Answer(failure="memory")
     except Exception as error:  # noqa: BLE001 - the edge of a process: its caller logs the place
