@@ -13,6 +13,7 @@ from libs.common.tenants.model import Tenant
 from services.classifier import metrics
 from services.classifier.domain import policy
 from services.classifier.domain.circumstances import Circumstances
+from services.classifier.domain.evaluation import unparsed
 from services.classifier.domain.verdict import Verdict
 from services.classifier.ports import Evaluator, ReportPart, Resolver, SeenMessages
 
@@ -32,9 +33,10 @@ async def classify_mail(
     """Say what a journaled message is, and ask for its retraction where policy wants it.
 
     A second report of the same message is judged by the gravest verdict so far and asks for its
-    own mailboxes. A redelivered one announces again what was decided the first time.
+    own mailboxes. A redelivered one announces again what was decided the first time. What ingest
+    could not parse is suspicious, and never retracted.
     """
-    if event.source.kind not in policy.CLASSIFIED_KINDS:
+    if event.source.kind not in policy.CLASSIFIED_KINDS and not policy.is_unparsed(event):
         return
     tenant = tenants.get(event.tenant)
     if tenant is None:
@@ -77,6 +79,8 @@ async def _judge(
     resolver: Resolver,
     evaluator: Evaluator,
 ) -> Verdict:
+    if policy.is_unparsed(event):
+        return unparsed(event.flags)
     raw = await blobs.get(
         event.raw.store_key,
         offset=event.raw.original_offset,

@@ -175,7 +175,23 @@ async def test_microsofts_word_counts_only_in_its_own_report(rig, kind, format_,
     assert classified.disposition == disposition
 
 
-@pytest.mark.parametrize("kind", ["report", "validation", "unknown"])
+@pytest.mark.parametrize(
+    ("kind", "flags"),
+    [("unknown", ("parse-failed",)), ("unknown", ("no-headers",)), ("copy", ("parse-failed",))],
+)
+async def test_what_ingest_could_not_parse_is_suspicious_and_stays(rig, kind, flags):
+    event = journaled(BAD, kind=kind, format_=None, flags=flags, internet_message_id=None)
+
+    with capture_logs() as events:
+        (classified,) = await rig.classify(event)
+
+    assert (classified.disposition, classified.action) == ("suspicious", "junk")
+    assert (classified.retractable, classified.retraction_id) == (False, None)
+    assert [(r.code, flags[0] in r.detail) for r in classified.reasons] == [("parse_failed", True)]
+    assert [e["reasons"] for e in events if e["event"] == "verdict_reached"] == [["parse_failed"]]
+
+
+@pytest.mark.parametrize("kind", ["report", "validation"])
 async def test_what_is_no_mail_of_the_tenant_is_not_classified(rig, kind):
     assert await rig.classify(journaled(BAD, kind=kind)) == []
 

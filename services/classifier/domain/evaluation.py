@@ -1,5 +1,7 @@
 """One message, start to end: parse, look, weigh."""
 
+from collections.abc import Collection
+
 from services.classifier.domain import receiver, signatures
 from services.classifier.domain.case import Case
 from services.classifier.domain.circumstances import Circumstances
@@ -27,6 +29,13 @@ def judge(raw: bytes, about: Circumstances) -> Verdict:
 def unread(failure: str) -> Verdict:
     """Return the verdict on a message that could not be evaluated."""
     return decide((_parse_failure(failure),), failure=failure)
+
+
+def unparsed(flags: Collection[str]) -> Verdict:
+    """Return the verdict on what ingest could not take apart: there is no original to judge."""
+    named = ", ".join(sorted(flags)) or "no flag"
+    reason = Reason("parse_failed", f"what was received could not be understood: {named}")
+    return decide((reason,), failure="parse_failed")
 
 
 def _limits(mail: ParsedMail) -> tuple[Reason, ...]:

@@ -12,6 +12,7 @@ from libs.common.contracts.mail import (
 )
 from libs.common.contracts.mail import Reason as PublishedReason
 from libs.common.contracts.retraction import RetractMail, Severity
+from libs.common.journaling.flags import Flag
 from libs.common.tenants.model import Action, Tenant
 from services.classifier.domain.circumstances import Circumstances, Person
 from services.classifier.domain.verdict import RULES_VERSION, Verdict
@@ -23,7 +24,7 @@ MAX_DETAIL_CHARACTERS = 500
 MAX_REASON_CHARACTERS = 1000
 
 #: What classifies: a user's report and a connector's validation mail are handled elsewhere.
-CLASSIFIED_KINDS = frozenset(("journal", "copy"))
+CLASSIFIED_KINDS = frozenset(("journal", "copy", "unknown"))
 _SENT_FROM_INSIDE = frozenset((Direction.INTERNAL, Direction.OUTBOUND))
 _SEVERITIES: dict[Disposition, Severity] = {
     Disposition.MALICIOUS: "malicious",
@@ -69,6 +70,11 @@ def of_tenant(tenant: Tenant) -> Circumstances:
 def is_receiver_trusted(event: MailJournaled) -> bool:
     """Say whether what stands in Microsoft's headers of the original is Microsoft's word."""
     return event.source.kind == "journal" and event.source.format == "exchange_online"
+
+
+def is_unparsed(event: MailJournaled) -> bool:
+    """Say whether ingest could not find out what the received bytes hold."""
+    return event.source.kind == "unknown" or Flag.PARSE_FAILED in event.flags
 
 
 def version_of(tenant: Tenant) -> str:

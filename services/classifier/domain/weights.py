@@ -175,6 +175,7 @@ WEIGHTS: dict[str, Weight] = {
     "opt_out_text": Weight(is_bulk=True),
     # Nothing to judge by
     "parse_failure": Weight(),
+    "parse_failed": Weight(),
     "around_the_original": Weight(),
     "body_truncated": Weight(1, 1),
 }
