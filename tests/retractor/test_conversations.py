@@ -131,6 +131,41 @@ async def test_protected_mailboxes_do_not_join(make_rig, simulator):
     assert rig.outcomes(retraction_id)[BOB] == ("refused", "protected_mailbox")
 
 
+async def test_a_family_larger_than_the_limit_waits_for_a_person(make_rig, simulator, folders):
+    rig = make_rig(limits={"mailboxes_per_request": 2})
+    rig.start()
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH)
+    forwards = [
+        simulator.admin.forward(ANN, PHISH.internet_message_id, [one]) for one in (BOB, CAT, DAN)
+    ]
+
+    retraction_id, finished = await taken(rig, PHISH, depth=1)
+
+    assert folders(PHISH.internet_message_id) == {"ann": GONE}
+    for forward, name in zip(forwards, ("bob", "cat", "dan"), strict=True):
+        assert where(simulator, forward) == {"ann": GONE, name: "inbox"}
+        outcome = rig.outcomes(retraction_id)[f"{name}@acme.example"]
+        assert outcome == ("untouched", "mailboxes_per_request")
+    assert (finished.counts.moved, finished.counts.untouched) == (4, 3)
+
+
+async def test_mailboxes_that_find_more_at_once_share_the_limit(make_rig, simulator, folders):
+    rig = make_rig(limits={"mailboxes_per_request": 3})
+    everybody = Mail(to=(ANN, BOB))
+    deliver(simulator, everybody)
+    await rig.journal(everybody)
+    first = simulator.admin.forward(ANN, everybody.internet_message_id, [CAT])
+    second = simulator.admin.forward(BOB, everybody.internet_message_id, [DAN])
+
+    rig.start()
+    _, finished = await taken(rig, everybody, depth=1)
+
+    received = where(simulator, first)["cat"], where(simulator, second)["dan"]
+    assert sorted(received) == ["inbox", GONE]
+    assert (finished.counts.moved, finished.counts.untouched) == (5, 1)
+
+
 async def test_the_machine_follows_nothing_by_itself(rig, simulator):
     deliver(simulator, PHISH)
     await rig.journal(PHISH)

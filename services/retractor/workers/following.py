@@ -9,6 +9,7 @@ from services.retractor.domain.addresses import split_by_domain
 from services.retractor.domain.ancestry import Ancestor, Descent, as_ancestor, descendants
 from services.retractor.domain.mail import FoundCopy, Mailbox
 from services.retractor.domain.retraction import Copy, Retraction, Search, found_copy, left_out
+from services.retractor.ports.ledger import Transaction
 from services.retractor.workers.bench import Bench
 
 
@@ -16,10 +17,10 @@ from services.retractor.workers.bench import Bench
 class Family:
     """What descends from a message, as one mailbox shows it."""
 
-    #: Replies and forwards in this mailbox, and mailboxes that the guard leaves out.
+    #: Replies and forwards in this mailbox.
     copies: list[Copy] = field(default_factory=list)
-    #: The same in the mailboxes of those who sent or received them.
-    searches: list[Search] = field(default_factory=list)
+    #: Who else sent or received them, by address: before the guard has seen it.
+    joining: dict[str, list[tuple[FoundCopy, Descent]]] = field(default_factory=dict)
     #: External addresses that received one: nobody here can take it back.
     unreachable: set[str] = field(default_factory=set)
 
@@ -50,7 +51,7 @@ async def follow(
         max_depth=retraction.depth,
         trust_message_ids=not retraction.colliding,
     )
-    return await _family(bench, mailbox, retraction, accepted, found)
+    return _family(bench, mailbox, retraction, accepted, found)
 
 
 def _elsewhere(copies: Sequence[Copy]) -> list[Ancestor]:
@@ -63,7 +64,7 @@ def _elsewhere(copies: Sequence[Copy]) -> list[Ancestor]:
     return [Ancestor(message_id, b"", depth, None) for message_id, depth in depths.items()]
 
 
-async def _family(
+def _family(
     bench: Bench,
     mailbox: Mailbox,
     retraction: Retraction,
@@ -83,50 +84,65 @@ async def _family(
         inside, outside = split_by_domain(item.participants, domains)
         family.unreachable |= set(outside)
         if item.internet_message_id:
-            joining = [address for address in inside if address != mailbox.address]
-            await _join(bench, retraction, (item, descent), joining, family)
+            for address in inside:
+                if address != mailbox.address:
+                    family.joining.setdefault(address, []).append((item, descent))
     return family
 
 
-async def _join(
-    bench: Bench,
-    retraction: Retraction,
-    child: tuple[FoundCopy, Descent],
-    joining: Iterable[str],
-    family: Family,
-) -> None:
-    """Search a descendant in its participants' mailboxes, as far as the guard lets them join."""
-    item, descent = child
-    cleared = await _cleared(bench, retraction, tuple(joining))
-    message_id = item.internet_message_id or ""
-    family.searches += [
-        Search(
-            tenant=retraction.tenant,
-            retraction_id=retraction.retraction_id,
-            mailbox=address,
-            internet_message_id=message_id,
-            expected=item.fingerprint,
-            depth=descent.depth,
-            matched_by=descent.matched_by,
-            role="recipient",
-        )
+async def join(
+    bench: Bench, ledger: Transaction, retraction: Retraction, family: Family
+) -> tuple[list[Search], list[Copy]]:
+    """Return the searches in the mailboxes that the guard lets join, and the rows of the others.
+
+    The retraction is locked by the caller: mailboxes that find members of the family at the same
+    time are counted one after the other.
+    """
+    known = await ledger.progress.mailboxes(retraction.tenant, retraction.retraction_id)
+    cleared = _cleared(bench, retraction, family.joining, known)
+    searches = [
+        _search(retraction, address, item, descent)
         for address in cleared.mailboxes
+        for item, descent in family.joining[address]
     ]
     reasons = [(cleared.refused, Outcome.REFUSED), (cleared.held, Outcome.UNTOUCHED)]
-    family.copies += [
-        left_out(retraction, address, message_id, outcome, reason, depth=descent.depth)
+    copies = [
+        left_out(
+            retraction,
+            address,
+            item.internet_message_id or "",
+            outcome,
+            reason,
+            depth=descent.depth,
+        )
         for left, outcome in reasons
         for address, reason in left.items()
+        for item, descent in family.joining[address]
     ]
+    return searches, copies
 
 
-async def _cleared(bench: Bench, retraction: Retraction, joining: tuple[str, ...]) -> guard.Cleared:
+def _search(retraction: Retraction, address: str, item: FoundCopy, descent: Descent) -> Search:
+    return Search(
+        tenant=retraction.tenant,
+        retraction_id=retraction.retraction_id,
+        mailbox=address,
+        internet_message_id=item.internet_message_id or "",
+        expected=item.fingerprint,
+        depth=descent.depth,
+        matched_by=descent.matched_by,
+        role="recipient",
+    )
+
+
+def _cleared(
+    bench: Bench, retraction: Retraction, joining: Iterable[str], known: frozenset[str]
+) -> guard.Cleared:
+    """Return which mailboxes may join: too many new ones wait, those in it already go on."""
     tenant = bench.rules.tenant(retraction.tenant)
     rights = bench.rules.rights_of(retraction.publisher)
     if tenant is None or rights is None:
         return guard.Cleared((), refused=dict.fromkeys(joining, guard.NOT_AUTHORISED))
-    async with bench.ledger.transaction() as ledger:
-        known = await ledger.progress.mailboxes(retraction.tenant, retraction.retraction_id)
     request = guard.Request(
         publisher=retraction.publisher,
         type=RetractMail.type,
@@ -134,10 +150,18 @@ async def _cleared(bench: Bench, retraction: Retraction, joining: tuple[str, ...
         destination=retraction.wish.destination,
         automatic=retraction.wish.automatic,
     )
-    fresh = sum(1 for address in joining if address not in known)
-    decision = guard.clear(
-        request, rights, tenant, joining, touched_before=len(known) - (len(joining) - fresh)
-    )
-    if isinstance(decision, guard.Cleared):
-        return decision
-    return guard.Cleared((), held=dict.fromkeys(joining, decision.reason))
+    old = [address for address in joining if address in known]
+    fresh = [address for address in joining if address not in known]
+    both = guard.Cleared(())
+    for addresses, before in ((old, len(known) - len(old)), (fresh, len(known))):
+        if not addresses:
+            continue
+        decision = guard.clear(request, rights, tenant, addresses, touched_before=before)
+        if isinstance(decision, guard.Refused | guard.Held):
+            decision = guard.Cleared((), held=dict.fromkeys(addresses, decision.reason))
+        both = guard.Cleared(
+            both.mailboxes + decision.mailboxes,
+            both.refused | decision.refused,
+            both.held | decision.held,
+        )
+    return both

@@ -20,7 +20,7 @@ from services.retractor.domain.retraction import (
 from services.retractor.ports.ledger import MAX_MESSAGES
 from services.retractor.ports.mailboxes import Folder
 from services.retractor.workers.bench import Bench
-from services.retractor.workers.following import Family, follow
+from services.retractor.workers.following import Family, follow, join
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
 from services.retractor.workers.settling import CANCELLED, close_search, finish_if_done
 
@@ -150,8 +150,9 @@ async def _enter(
         current = await ledger.retractions.get(wanted.tenant, wanted.retraction_id, locked=True)
         if current is None:
             return
-        await ledger.work.enter_copies(rows, now)
-        await ledger.work.add_searches(family.searches, now)
+        searches, left = await join(bench, ledger, current, family)
+        await ledger.work.enter_copies([*rows, *left], now)
+        await ledger.work.add_searches(searches, now)
         unreachable = tuple(sorted({*current.unreachable, *family.unreachable}))
         if unreachable != current.unreachable:
             current = replace(current, unreachable=unreachable)
