@@ -1,6 +1,5 @@
 """Wiring: which adapter stands behind which port."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,11 +22,18 @@ from libs.common.tenants.directory import journal_domains
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
-from services.ingest.adapters.postgres import SQL, PostgresKnownTokens, PostgresReportKeys
+from services.ingest.adapters.postgres import (
+    SQL,
+    PostgresKeptMail,
+    PostgresKnownTokens,
+    PostgresReportKeys,
+)
 from services.ingest.adapters.smtp import ListenerLimits, open_listener
+from services.ingest.domain.retention import Retention
 from services.ingest.domain.routes import Routes
 from services.ingest.handlers import Desk, receive_mail, resolve_recipient
 from services.ingest.settings import Settings, Tuning
+from services.ingest.workers.retention import retain
 
 SCHEMA = "ingest"
 
@@ -119,7 +125,9 @@ async def ingest(
             hostname=tuning.smtp_hostname or min(journal_domains(configuration)),
         ) as listener:
             yield Ingest(
-                run=_wait,
+                run=partial(
+                    retain, PostgresKeptMail(pool), blobs, Retention.of(configuration), clock
+                ),
                 checks={
                     "queues": partial(_check_queues, broker),
                     "database": report_keys.check,
@@ -157,10 +165,6 @@ def _listener_limits(tuning: Tuning) -> ListenerLimits:
         idle_seconds=tuning.smtp_idle_seconds,
         spool_folder=tuning.spool_folder,
     )
-
-
-async def _wait() -> None:
-    await asyncio.Event().wait()
 
 
 async def _check_queues(broker: Broker) -> None:

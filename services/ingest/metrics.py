@@ -43,3 +43,10 @@ SMTP_REFUSED = Counter(
     "undeliver_ingest_smtp_connections_refused", "Connections refused because there were too many."
 )
 RECEIVED_BYTES = Counter("undeliver_ingest_received_bytes", "Bytes of messages taken in full.")
+
+RAW_MAILS_DELETED = Counter(
+    "undeliver_ingest_raw_mails_deleted", "Raw mails deleted because their tenant's time was over."
+)
+RETENTION_FAILURES = Counter(
+    "undeliver_ingest_retention_failures", "Hourly looks for overdue mail that broke off."
+)

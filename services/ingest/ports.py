@@ -1,12 +1,13 @@
 """What ingest needs from outside."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from libs.common.broker.publishing import Cause, Publish
 from libs.common.journaling.mail import ParsedMail
 from services.ingest.domain.reception import Entry, ReceivedMail
+from services.ingest.domain.retention import KeptRaw
 from services.ingest.domain.routes import Destination, Refusal
 
 
@@ -46,6 +47,36 @@ class ReportKeys(Protocol):
 
         Raises:
             TransientError: `database_unreachable`.
+        """
+
+
+class KeptMail(Protocol):
+    """Which raw mail is still in the store: the same book, read by age."""
+
+    async def tenants(self) -> Sequence[str]:
+        """Return the tenants, configured or not, that raw mail is kept of.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def received_before(
+        self, tenant: str | None, before: datetime, limit: int
+    ) -> Sequence[KeptRaw]:
+        """Return the oldest raw mail of a tenant, or of none, received before an instant.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def mark_deleted(self, report_keys: Sequence[str], at: datetime) -> None:
+        """Note that the raw mail of these reports is gone. A second time changes nothing.
+
+        A report that was never announced is forgotten whole: sent again, it must not be announced
+        without its mail.
+
+        Raises:
+            TransientError: `database_unreachable`, `database_conflict`.
         """
 
 

@@ -19,7 +19,7 @@ from libs.common.blobs.local import open_local_blobs
 from libs.common.broker.postgres import PostgresBroker, declare
 from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
 from libs.common.clock import SystemClock
-from libs.common.errors import StartError
+from libs.common.errors import PermanentError, StartError
 from libs.common.tenants.model import Journal
 from services.ingest.app import ingest
 from services.ingest.settings import Settings
@@ -65,11 +65,15 @@ class Site:
             return [each.message for each in await take(broker, AUDIT_EVENTS, count)]
 
     async def count(self):
+        """Return how many announcements wait for the audit."""
+        return await self.query(
+            "select count(*) from broker.deliveries where queue = $1", AUDIT_EVENTS
+        )
+
+    async def query(self, sql, *args):
         connection = await asyncpg.connect(self.database.superuser_dsn)
         try:
-            return await connection.fetchval(
-                "select count(*) from broker.deliveries where queue = $1", AUDIT_EVENTS
-            )
+            return await connection.fetchval(sql, *args)
         finally:
             await connection.close()
 
@@ -133,6 +137,25 @@ async def test_two_tenants_get_a_publication_each(site):
         await client.deliver(report(), ACME, GLOBEX)
 
     assert {each.tenant for each in await site.announced(2)} == {"acme", "globex"}
+
+
+async def test_mail_whose_time_is_over_is_deleted_and_its_report_not_announced_again(site):
+    async with site.running() as door, Client.connect(door.smtp_port) as client:
+        await client.deliver(report(), ACME)
+    (message,) = await site.announced(1)
+    await site.query("update ingest.report_keys set received_at = now() - interval '31 days'")
+
+    async with site.running() as door, asyncio.TaskGroup() as group:
+        running = group.create_task(door.run())
+        while not await site.query("select raw_deleted_at from ingest.report_keys"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        async with Client.connect(door.smtp_port) as client:
+            assert (await client.deliver(report(), ACME)).startswith("250")
+        with pytest.raises(PermanentError, match="blob_missing"):
+            await site.blobs.get(json.loads(message.body)["raw"]["store_key"])
+        running.cancel()
+
+    assert await site.count() == 0
 
 
 async def test_large_mail_goes_the_same_way(site):

@@ -36,3 +36,40 @@ on conflict (token_sha256) do nothing;
 -- name: find_token
 -- Only for a token that is not in the configuration.
 select true from known_tokens where token_sha256 = $1;
+
+-- name: tenants_with_raw_mail
+-- From one tenant to the next by the index: a distinct would read an entry for every mail.
+with recursive kept (tenant) as (
+    select min(tenant) from report_keys where raw_deleted_at is null
+    union all
+    select (
+        select min(later.tenant) from report_keys as later
+        where later.raw_deleted_at is null and later.tenant > kept.tenant
+    )
+    from kept
+    where kept.tenant is not null
+)
+select tenant from kept where tenant is not null;
+
+-- name: raw_mail_before
+-- The oldest of one tenant.
+select report_key, store_key from report_keys
+where raw_deleted_at is null and tenant = $1 and received_at < $2
+order by received_at
+limit $3;
+
+-- name: raw_mail_of_nobody_before
+-- An equality with null finds nothing, and `is not distinct from` uses no index.
+select report_key, store_key from report_keys
+where raw_deleted_at is null and tenant is null and received_at < $1
+order by received_at
+limit $2;
+
+-- name: mark_raw_deleted
+-- The row stays: a repetition must find its report announced.
+update report_keys set raw_deleted_at = $2
+where report_key = any($1::text[]) and raw_deleted_at is null and published_at is not null;
+
+-- name: forget_unpublished
+-- Was never announced, and its client never had a 250: if it comes after all, it begins anew.
+delete from report_keys where report_key = any($1::text[]) and published_at is null;

@@ -1,0 +1,1 @@
+"""Loops on a clock, one module each."""
