@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from libs.common.blobs.keys import verified
 from libs.common.blobs.port import Blobs
 from libs.common.broker.publishing import Publish
 from libs.common.contracts.mail import MailJournaled
@@ -35,12 +36,19 @@ async def classify_mail(
     A second report of the same message is judged by the gravest verdict so far and asks for its
     own mailboxes. A redelivered one announces again what was decided the first time. What ingest
     could not parse is suspicious, and never retracted.
+
+    Raises:
+        PermanentError: `tenant_unknown`; `foreign_blob`, the mail is kept under another tenant;
+            `blob_missing`; `blob_corrupt`, what is kept is not the mail that was reported.
+        TransientError: the blob store or the database does not answer.
     """
     if event.source.kind not in policy.CLASSIFIED_KINDS and not policy.is_unparsed(event):
         return
     tenant = tenants.get(event.tenant)
     if tenant is None:
         raise PermanentError("tenant_unknown")
+    if not event.raw.store_key.startswith(f"{event.tenant}/"):
+        raise PermanentError("foreign_blob")
     report = _report(event)
     decision = await seen.decision_on(report)
     if decision is None:
@@ -86,6 +94,8 @@ async def _judge(
         offset=event.raw.original_offset,
         size_bytes=event.raw.original_size_bytes,
     )
+    # Hashing 150 MB takes a tenth of a second, which the loop does not have.
+    await asyncio.to_thread(verified, raw, event.raw.original_sha256)
     records = await _records(resolver, await evaluator.questions(raw))
     return await evaluator.judge(raw, about.with_records(records))
 

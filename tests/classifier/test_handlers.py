@@ -1,6 +1,8 @@
 """A journaled message gets its verdict, and its retraction where policy wants one."""
 
+from base64 import b64encode
 from functools import partial
+from hashlib import sha256
 
 import pytest
 from structlog.testing import capture_logs
@@ -201,6 +203,46 @@ async def test_a_tenant_that_nobody_knows_is_a_permanent_failure(rig):
 
     with pytest.raises(PermanentError, match="tenant_unknown"):
         await rig.classify(journaled(BAD))
+
+
+@pytest.mark.parametrize("kind", ["journal", "unknown"])
+@pytest.mark.parametrize("place", ["globex", "acme2", "-", "ac"])
+async def test_mail_that_is_kept_under_another_tenant_is_not_read(rig, place, kind):
+    raw = journaled(BAD).raw
+    key = f"{place}/{raw.store_key.partition('/')[2]}"
+    rig.blobs.contents[key] = WRAPPER + BAD
+
+    with pytest.raises(PermanentError, match="foreign_blob"):
+        await rig.classify(journaled(BAD, kind=kind, raw=raw.model_copy(update={"store_key": key})))
+    assert rig.messages == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"original_sha256": "0" * 64}, {"original_offset": 0}, {"original_size_bytes": len(BAD) - 1}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_what_is_not_the_mail_that_was_reported_is_neither_judged_nor_remembered(rig, wrong):
+    event = journaled(BAD, raw=journaled(BAD).raw.model_copy(update=wrong))
+
+    with pytest.raises(PermanentError, match="blob_corrupt"):
+        await rig.classify(event)
+    assert rig.evaluator.judged == 0
+    classified, _ = await rig.classify(journaled(BAD))
+    assert classified.disposition == "malicious"
+
+
+async def test_an_original_that_was_decoded_stands_behind_what_was_received(rig):
+    received = WRAPPER + b64encode(BAD) + b"\r\n"
+    key = f"acme/2026/01/05/{sha256(received + BAD).hexdigest()}"
+    rig.blobs.contents[key] = received + BAD
+    where = {"store_key": key, "original_offset": len(received)}
+
+    classified, _ = await rig.classify(
+        journaled(BAD, raw=journaled(BAD).raw.model_copy(update=where))
+    )
+
+    assert (classified.disposition, rig.evaluator.judged) == ("malicious", 1)
 
 
 async def test_a_blob_store_that_is_away_decides_nothing(rig):
