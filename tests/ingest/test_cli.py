@@ -9,6 +9,8 @@ import pytest
 from services.__main__ import main
 from tests.ingest.reports import report
 
+pytestmark = pytest.mark.usefixtures("own_logging")
+
 FIELDS = [
     "file",
     "kind",

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import pytest
 import pytest_asyncio
+import structlog
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -89,6 +90,12 @@ def store(clock):
     return Store(clock)
 
 
+@pytest.fixture
+def all_logged(own_logging):
+    """Let `capture_logs` see every level, whatever another test has configured."""
+    structlog.reset_defaults()
+
+
 def counted(name):
     return REGISTRY.get_sample_value(f"undeliver_ingest_{name}_total")
 
@@ -114,7 +121,7 @@ async def test_each_tenants_mail_has_its_own_time_and_what_is_nobodys_the_longes
         assert store.blobs.contents == {}
 
 
-async def test_more_than_fits_one_batch_goes_at_once(store, clock, monkeypatch):
+async def test_more_than_fits_one_batch_goes_at_once(store, clock, monkeypatch, all_logged):
     monkeypatch.setattr(worker, "_AT_ONCE", 3)
     before = counted("raw_mails_deleted")
     for number in range(10):
