@@ -21,6 +21,7 @@ from tests.services.databases import Database
 
 PEOPLE = ("ann", "bob", "cat", "dan")
 FAST = {"late_looks_seconds": (0.05, 0.1), "poll_seconds": 0.05, "max_attempts": 4}
+FAST_PACE = {"backoff_seconds": 0.02, "max_backoff_seconds": 0.1}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def make_rig(
             stack.push_async_callback(mailboxes.close)
             published = published or Published()
             bench = bench_of(pool, published, mailboxes, rules, clock=clock, tuning=tuning)
-            bench = replace(bench, pace=replace(bench.pace, backoff_seconds=0.02))
+            bench = replace(bench, pace=replace(bench.pace, **FAST_PACE))
             rig = Rig(bench, published, tuning)
             stack.push_async_callback(rig.stop)
             return rig
@@ -98,7 +99,7 @@ async def inside(pool: asyncpg.Pool, office: FakeMailboxes) -> AsyncIterator[Rig
     tuning, published, clock = Tuning(**FAST), Published(), SystemClock()
     rules = ConfiguredRules(configuration())
     bench = bench_of(pool, published, office, rules, clock=clock, tuning=tuning)
-    bench = replace(bench, pace=replace(bench.pace, backoff_seconds=0.02))
+    bench = replace(bench, pace=replace(bench.pace, **FAST_PACE))
     rig = Rig(bench, published, tuning)
     yield rig
     await rig.stop()

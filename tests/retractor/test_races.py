@@ -1,11 +1,15 @@
 """What comes in between: commands, other workers, users, while a copy is on its way."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
+from libs.common.errors import PermanentError, TransientError
 from services.retractor.ports.mailboxes import Folder
 from tests.fakes.mailboxes import FakeMailbox, FakeMailboxes
+from tests.retractor.conftest import FAST
 from tests.retractor.rig import TENANT, Mail, Rig, places, put
 
 ANN = "ann@acme.example"
@@ -102,3 +106,81 @@ async def test_a_restore_called_off_just_before_its_move_moves_nothing(inside, o
 
     assert (finished.status, finished.counts.untouched) == ("cancelled", 1)
     assert places(ann) == ["deleteditems"]
+
+
+async def test_a_move_that_nobody_could_look_into_is_not_given_up(inside, office, ann):
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "trash")
+    lost = Lost(office, ann)
+    office.before = lost
+    inside.start()
+
+    async with asyncio.timeout(10):
+        while lost.looks < 2 * FAST["max_attempts"]:  # noqa: ASYNC110 - counted by the fake
+            await asyncio.sleep(0.01)
+    assert inside.settled(retraction_id) == []
+    lost.is_over = True
+    finished = await inside.finished(retraction_id)
+
+    assert finished.counts.moved == 1
+    assert places(ann) == ["deleteditems"]
+
+
+async def test_a_move_that_nobody_may_look_into_any_more_can_still_be_undone(inside, office, ann):
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "trash")
+    office.before = lost = Lost(office, ann, look_up_error=PermanentError("out_of_scope"))
+    inside.start()
+    await inside.finished(retraction_id)
+    assert inside.outcomes(retraction_id) == {ANN: ("failed", "out_of_scope")}
+    lost.is_over = True
+
+    await inside.restore(retraction_id)
+    finished = await inside.finished(retraction_id, kind="restore")
+
+    assert finished.counts.restored == 1
+    assert places(ann) == ["inbox"]
+
+
+async def test_a_copy_that_failed_before_it_was_touched_is_not_undone(inside, office, ann):
+    async def refuse(operation: str) -> None:
+        if operation == "with_message_id":
+            raise PermanentError("out_of_scope")
+
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "trash")
+    office.before = refuse
+    inside.start()
+    await inside.finished(retraction_id)
+
+    await inside.restore(retraction_id)
+    finished = await inside.finished(retraction_id, kind="restore")
+
+    assert (finished.counts.restored, finished.counts.already_there) == (0, 0)
+
+
+class Lost:
+    """Moves an item, and loses the answer; then nobody can look until it is over."""
+
+    def __init__(
+        self,
+        office: FakeMailboxes,
+        box: FakeMailbox,
+        look_up_error: Exception = TransientError("graph_unavailable"),  # noqa: B008
+    ) -> None:
+        self.looks = 0
+        self.is_over = False
+        self._office = office
+        self._box = box
+        self._look_up_error = look_up_error
+
+    async def __call__(self, operation: str) -> None:
+        if self.is_over:
+            return
+        if operation == "move":
+            [(key, item)] = self._box.items.items()
+            self._box.items[key] = replace(item, folder_id=self._box.folders["deleteditems"])
+            raise TransientError("graph_timeout")
+        if operation == "look_up":
+            self.looks += 1
+            raise self._look_up_error

@@ -62,7 +62,7 @@ async def _admit(
     else:
         for copy in copies:
             await _spare(ledger, restore, copy)
-        copies = [copy for copy in copies if _is_ours(copy)]
+        copies = [copy for copy in copies if await _is_ours(ledger, undone, copy)]
         stopped = await _stop(desk, ledger, undone)
     if not copies:
         return [*stopped, *await _end(desk, ledger, restore, Status.FINISHED, None)]
@@ -107,10 +107,13 @@ async def _stop(desk: Desk, ledger: Transaction, undone: Retraction) -> Answers:
     return [(str(undone.retraction_id), announcements.finished(undone, {}, now))]
 
 
-def _is_ours(copy: Copy) -> bool:
-    """Return whether we moved the copy, or may be doing so right now."""
-    if copy.graph_message_id is None:
+async def _is_ours(ledger: Transaction, undone: Retraction, copy: Copy) -> bool:
+    """Return whether we moved the copy, may be doing so right now, or may have done so unseen."""
+    if copy.graph_message_id is None or copy.user_id is None:
         return False
+    if copy.outcome is Outcome.FAILED:  # after a move whose answer was lost, perhaps
+        state = await ledger.states.get(copy.tenant, copy.user_id, copy.graph_message_id)
+        return state is not None and state.wish.sequence == undone.wish.sequence
     return copy.outcome is Outcome.MOVED or copy.progress is CopyProgress.ACTING
 
 
@@ -148,7 +151,8 @@ async def _homeward(
         outcome=None,
         reason=None,
     )
-    if not _is_ours(copy) or copy.user_id is None or copy.graph_message_id is None:
+    ours = await _is_ours(ledger, undone, copy)
+    if not ours or copy.user_id is None or copy.graph_message_id is None:
         await _spare(ledger, restore, copy)
         return replace(row, outcome=Outcome.UNTOUCHED, reason=NOT_MOVED)
     if undone.wish.destination is Destination.HARD_DELETE:

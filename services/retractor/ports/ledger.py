@@ -95,6 +95,9 @@ class Progress(Protocol):
     async def copies(self, tenant: str, retraction_id: UUID) -> Sequence[Copy]:
         """Return its copies, in a stable order."""
 
+    async def copy(self, copy: Copy) -> Copy | None:
+        """Return a copy as it is now."""
+
     async def mailboxes(self, tenant: str, retraction_id: UUID) -> frozenset[str]:
         """Return the mailboxes that it has dealt with or will."""
 

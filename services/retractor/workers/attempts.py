@@ -52,12 +52,17 @@ async def make(bench: Bench, attempt: Attempt) -> None:
     except PermanentError as error:
         await _give_up(attempt, error.reason)
     except TransientError as error:
-        if error.reason.startswith("database_"):
+        if is_of_ledger(error):
             raise
         await _after_failure(bench, attempt, error)
     except Exception as error:  # noqa: BLE001 - a bug on one copy must not stop all the others
         _log.exception("attempt_failed", error=type(error).__name__)
         await _after_failure(bench, attempt, TransientError(INTERNAL_ERROR))
+
+
+def is_of_ledger(error: TransientError) -> bool:
+    """Return whether it was the database that failed: then nothing can be written about it."""
+    return error.reason.startswith("database_")
 
 
 async def _after_failure(bench: Bench, attempt: Attempt, error: TransientError) -> None:

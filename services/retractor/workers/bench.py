@@ -64,6 +64,10 @@ class Pace:
         jitter = random.uniform(0.1, 1.0)  # noqa: S311 - spreads load, guards no secret
         return now + timedelta(seconds=ceiling * jitter)
 
+    def at_the_latest(self, now: datetime) -> datetime:
+        """Return when to try again after the longest pause."""
+        return now + timedelta(seconds=self.max_backoff_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:

@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from libs.common.contracts.retraction import Outcome
-from libs.common.errors import TransientError
-from services.retractor.domain.retraction import Copy, Search
+from libs.common.errors import PermanentError, TransientError
+from services.retractor.domain.retraction import Copy, CopyProgress, Search
 from services.retractor.ports.ledger import Visit
-from services.retractor.workers.attempts import Attempt, PausedError, make
+from services.retractor.workers.attempts import Attempt, PausedError, is_of_ledger, make
 from services.retractor.workers.bench import Bench
 from services.retractor.workers.place import Place
-from services.retractor.workers.removing import Errand, remove
-from services.retractor.workers.returning import bring_home
+from services.retractor.workers.removing import Errand, end_if_moved, remove
+from services.retractor.workers.returning import bring_home, end_if_home
 from services.retractor.workers.searching import search
 from services.retractor.workers.settling import close_search, settle
+
+_log = structlog.get_logger()
 
 _AT_ONCE = 2
 #: Little at a time: leases are checked between one handful and the next.
@@ -88,7 +92,13 @@ class MailboxVisit:
                 await ledger.work.put_off(copy, failures, until)
 
         async def give_up(reason: str) -> None:
-            await settle(bench, copy, Outcome.FAILED, reason)
+            try:
+                await self._resign(place, copy, reason)
+            except TransientError as error:
+                if is_of_ledger(error):
+                    raise
+                # It may have been moved, and nobody can look: as long as that is so, we come back.
+                await put_off(copy.attempts + 1, bench.pace.at_the_latest(bench.clock.now()))
 
         return Attempt(self._work_on(place, copy), copy.attempts, put_off, give_up)
 
@@ -109,14 +119,44 @@ class MailboxVisit:
         )
 
     async def _move(self, place: Place, copy: Copy) -> None:
+        errand = await self._errand(place, copy)
+        if errand is None:
+            await settle(self.bench, copy, Outcome.FAILED, LEDGER_INCOMPLETE)
+        elif errand.retraction.kind == "retract":
+            await remove(errand)
+        else:
+            await bring_home(errand)
+
+    async def _errand(self, place: Place, copy: Copy) -> Errand | None:
         async with self.bench.ledger.transaction() as ledger:
             retraction = await ledger.retractions.get(copy.tenant, copy.retraction_id)
         if retraction is None or copy.graph_message_id is None:
-            await settle(self.bench, copy, Outcome.FAILED, LEDGER_INCOMPLETE)
-            return
+            return None
         mailbox = await place.mailbox()
-        errand = Errand(self.bench, place, retraction, mailbox, copy, copy.graph_message_id)
-        await (remove(errand) if retraction.kind == "retract" else bring_home(errand))
+        return Errand(self.bench, place, retraction, mailbox, copy, copy.graph_message_id)
+
+    async def _resign(self, place: Place, copy: Copy, reason: str) -> None:
+        """Report a failure; where a move may have happened all the same, look first.
+
+        Raises:
+            TransientError: nobody can tell now.
+        """
+        async with self.bench.ledger.transaction() as ledger:
+            copy = await ledger.progress.copy(copy) or copy
+        if copy.progress is CopyProgress.ACTING:
+            try:
+                errand = await self._errand(place, copy)
+                if errand is not None and await _has_ended(errand):
+                    return
+            except PermanentError as error:  # then looking later shows no more
+                _log.warning("failed_copy_not_seen", reason=error.reason)
+        await settle(self.bench, copy, Outcome.FAILED, reason)
+
+
+async def _has_ended(errand: Errand) -> bool:
+    """Settle a copy that is where it was to go after all; return whether it is."""
+    end = end_if_moved if errand.retraction.kind == "retract" else end_if_home
+    return await end(errand)
 
 
 def _weightiest(failures: list[PausedError | TransientError]) -> PausedError | TransientError:

@@ -72,9 +72,7 @@ async def remove(errand: Errand) -> None:
     copy = errand.copy
     if copy.progress is CopyProgress.ACTING:
         errand = replace(errand, unsure=True)
-        item = await errand.bench.mailboxes.look_up(errand.mailbox, errand.graph_message_id)
-        if await _has_happened(errand, item):
-            await _arrived(errand, None if item is None else item.folder_id)
+        if await end_if_moved(errand):
             return
     if errand.retraction.status is Status.CANCELLING:
         await errand.settle(Outcome.UNTOUCHED, CANCELLED)
@@ -85,6 +83,19 @@ async def remove(errand: Errand) -> None:
     begun = await _begin(errand)
     if begun is not None:
         await _write(begun)
+
+
+async def end_if_moved(errand: Errand) -> bool:
+    """Settle a copy that an attempt without an answer has moved; return whether it has.
+
+    Raises:
+        TransientError, PermanentError: see `ports.mailboxes`.
+    """
+    item = await errand.bench.mailboxes.look_up(errand.mailbox, errand.graph_message_id)
+    if not await _has_happened(errand, item):
+        return False
+    await _arrived(errand, None if item is None else item.folder_id)
+    return True
 
 
 async def _without_write(errand: Errand) -> bool:

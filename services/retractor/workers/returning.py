@@ -51,6 +51,19 @@ async def bring_home(errand: Errand) -> None:
     await _home(begun, item.folder_id)
 
 
+async def end_if_home(errand: Errand) -> bool:
+    """Settle a copy that an attempt without an answer has brought home; return whether it has.
+
+    Raises:
+        TransientError, PermanentError: see `ports.mailboxes`.
+    """
+    item = await errand.bench.mailboxes.look_up(errand.mailbox, errand.graph_message_id)
+    if item is None or item.folder_id != errand.copy.target_folder:
+        return False
+    await _home(errand, item.folder_id)
+    return True
+
+
 async def _item(errand: Errand) -> FoundCopy | None:
     """Return the copy by its own id; where that is lost, the one copy that we put away."""
     mailboxes, copy = errand.bench.mailboxes, errand.copy

@@ -111,6 +111,13 @@ class PostgresProgress:
         found = await self._connection.fetch(SQL["copies"], tenant, retraction_id)
         return [rows.copy(row) for row in found]
 
+    async def copy(self, copy: Copy) -> Copy | None:
+        """See `Progress.copy`."""
+        row = await self._connection.fetchrow(
+            SQL["copy"], copy.tenant, copy.retraction_id, copy.copy_id
+        )
+        return None if row is None else rows.copy(row)
+
     async def mailboxes(self, tenant: str, retraction_id: UUID) -> frozenset[str]:
         """See `Progress.mailboxes`."""
         found = await self._connection.fetch(SQL["mailboxes_of"], tenant, retraction_id)

@@ -155,6 +155,10 @@ returning mailbox
 -- All copies of a retraction.
 select * from copies where tenant = $1 and retraction_id = $2 order by depth, mailbox, copy_id
 
+-- name: copy
+-- One copy as it is now.
+select * from copies where tenant = $1 and retraction_id = $2 and copy_id = $3
+
 -- name: mailboxes_of
 -- Where a retraction has been, is, or will be.
 select mailbox from searches where tenant = $1 and retraction_id = $2
