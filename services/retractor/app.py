@@ -155,6 +155,7 @@ def bench_of(
         poll_seconds=tuning.poll_seconds,
         late_looks_seconds=tuning.late_looks_seconds,
         max_attempts=tuning.max_attempts,
+        give_up_seconds=tuning.give_up_seconds,
     )
     return Bench(
         ledger=PostgresLedger(pool),

@@ -47,8 +47,10 @@ class Tuning(BaseSettings):
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     #: How long to wait before each further look for a copy that is not there (JSON list).
     late_looks_seconds: tuple[_Seconds, ...] = (2.0, 10.0, 60.0)
-    #: Failures after which a copy is given up; the pauses between them double.
+    #: Failures after which a copy may be given up; the pauses between them double.
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    #: How long after its first failure a copy is tried at least.
+    give_up_seconds: Annotated[float, Field(ge=0, le=86_400)] = 2100.0
     #: How long a retraction waits for the journal report of its message.
     unknown_message_seconds: _Seconds = 1800.0
     #: How long recipients of later reports join a retraction that named no mailboxes.

@@ -15,12 +15,18 @@ from libs.graph_simulator.server import Simulator, serve
 from services.retractor.adapters.graph.mailboxes import GraphMailboxes
 from services.retractor.app import SCHEMA, SQL_PACKAGE, ConfiguredRules, bench_of, endpoints_of
 from services.retractor.settings import Tuning
+from tests.fakes.clock import FakeClock
 from tests.fakes.mailboxes import FakeMailboxes
 from tests.retractor.rig import TENANT, Published, Rig, configuration
 from tests.services.databases import Database
 
 PEOPLE = ("ann", "bob", "cat", "dan")
-FAST = {"late_looks_seconds": (0.05, 0.1), "poll_seconds": 0.05, "max_attempts": 4}
+FAST = {
+    "late_looks_seconds": (0.05, 0.1),
+    "poll_seconds": 0.05,
+    "max_attempts": 4,
+    "give_up_seconds": 0.0,
+}
 FAST_PACE = {"backoff_seconds": 0.02, "max_backoff_seconds": 0.1}
 
 
@@ -103,6 +109,15 @@ async def inside(pool: asyncpg.Pool, office: FakeMailboxes) -> AsyncIterator[Rig
     rig = Rig(bench, published, tuning)
     yield rig
     await rig.stop()
+
+
+@pytest.fixture
+def still(pool: asyncpg.Pool, clock: FakeClock, office: FakeMailboxes) -> Rig:
+    """Give a retractor whose time only the test moves."""
+    tuning, published = Tuning(), Published()
+    rules = ConfiguredRules(configuration())
+    bench = bench_of(pool, published, office, rules, clock=clock, tuning=tuning)
+    return Rig(bench, published, tuning)
 
 
 @pytest.fixture

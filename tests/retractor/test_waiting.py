@@ -2,31 +2,15 @@
 
 from datetime import timedelta
 
-import asyncpg
-import pytest
-
 from libs.common.clock import SystemClock
 from libs.common.contracts.retraction import RetractionAccepted
-from services.retractor.app import ConfiguredRules, bench_of
-from services.retractor.settings import Tuning
 from services.retractor.workers.announcer import announce_some
 from services.retractor.workers.expiry import expire_some
-from tests.fakes.clock import FakeClock
-from tests.fakes.mailboxes import FakeMailboxes
-from tests.retractor.rig import Mail, Published, Rig, configuration, deliver
+from tests.retractor.rig import Mail, deliver
 
 ANN, BOB, CAT = "ann@acme.example", "bob@acme.example", "cat@acme.example"
 PHISH = Mail(to=(ANN, BOB))
 DAY = 86_400
-
-
-@pytest.fixture
-def still(pool: asyncpg.Pool, clock: FakeClock) -> Rig:
-    """Give a retractor whose time only the test moves; its workers are called by hand."""
-    tuning, published = Tuning(), Published()
-    rules = ConfiguredRules(configuration())
-    bench = bench_of(pool, published, FakeMailboxes(), rules, clock=clock, tuning=tuning)
-    return Rig(bench, published, tuning)
 
 
 async def test_a_retraction_of_an_unknown_message_waits_and_its_report_wakes_it(

@@ -76,6 +76,17 @@ class Retraction:
 
 
 @dataclass(frozen=True, slots=True)
+class Trials:
+    """What a piece of work has been through."""
+
+    failures: int = 0
+    #: How often Graph wanted to be left alone: that is no failure.
+    throttles: int = 0
+    #: When the first of the failures was.
+    failing_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """One message to be looked for in one mailbox on behalf of a retraction."""
 
@@ -90,8 +101,8 @@ class Search:
     role: str
     #: How often the mailbox has been searched without a hit.
     looks: int = 0
-    #: How often a look failed in a row.
-    attempts: int = 0
+    #: Looks that failed in a row.
+    trials: Trials = Trials()
 
 
 class CopyProgress(StrEnum):
@@ -128,7 +139,7 @@ class Copy:
     #: The read state that a restore brings back.
     target_is_read: bool | None = None
     progress: CopyProgress = CopyProgress.FOUND
-    attempts: int = 0
+    trials: Trials = Trials()
     folder_after: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None

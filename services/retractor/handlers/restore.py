@@ -7,7 +7,7 @@ from libs.common.contracts.retraction import Destination, Outcome, RestoreRetrac
 from services.retractor.domain import announcements, guard
 from services.retractor.domain.desired import CopyState, Wish
 from services.retractor.domain.guard import AUTOMATIC_PUBLISHER
-from services.retractor.domain.retraction import Copy, CopyProgress, Retraction, Status
+from services.retractor.domain.retraction import Copy, CopyProgress, Retraction, Status, Trials
 from services.retractor.handlers.once import Answers, Desk, answer_once
 from services.retractor.handlers.retract import digest, repeated
 from services.retractor.ports.ledger import Transaction
@@ -145,7 +145,7 @@ async def _homeward(
         copy,
         retraction_id=restore.retraction_id,
         progress=CopyProgress.FOUND,
-        attempts=0,
+        trials=Trials(),
         folder_before=copy.folder_after,
         folder_after=None,
         outcome=None,

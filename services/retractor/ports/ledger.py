@@ -15,7 +15,7 @@ from libs.common.broker.publishing import Cause
 from libs.common.contracts import Contract
 from services.retractor.domain.desired import CopyState
 from services.retractor.domain.mail import Message, Receipt
-from services.retractor.domain.retraction import Copy, Retraction, Search
+from services.retractor.domain.retraction import Copy, Retraction, Search, Trials
 
 #: More messages than that under one Message-ID are no accident; nobody tells them apart.
 MAX_MESSAGES = 100
@@ -82,7 +82,7 @@ class Work(Protocol):
     async def put_copy(self, copy: Copy, due_at: datetime | None) -> None:
         """Change a copy; None: nothing more to do for it."""
 
-    async def put_off(self, copy: Copy, attempts: int, due_at: datetime) -> None:
+    async def put_off(self, copy: Copy, trials: Trials, due_at: datetime) -> None:
         """Try a copy again later; how far the work has come stays as it is."""
 
     async def hasten(self, tenant: str, retraction_id: UUID, now: datetime) -> None:

@@ -1,13 +1,14 @@
 """One attempt at one piece of work: done, put off, or given up."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from libs.common.errors import PermanentError, TransientError
 from services.retractor import metrics
+from services.retractor.domain.retraction import Trials
 from services.retractor.workers.bench import Bench
 
 _log = structlog.get_logger()
@@ -33,10 +34,10 @@ class Attempt:
     """A piece of work, and what to do when it fails."""
 
     work: Callable[[], Awaitable[None]]
-    #: Failures so far.
-    failures: int
-    #: Puts the work off: failures so far, and until when.
-    put_off: Callable[[int, datetime], Awaitable[None]]
+    #: What it has been through so far.
+    trials: Trials
+    #: Puts the work off: what it has been through now, and until when.
+    put_off: Callable[[Trials, datetime], Awaitable[None]]
     give_up: Callable[[str], Awaitable[None]]
 
 
@@ -54,7 +55,8 @@ async def make(bench: Bench, attempt: Attempt) -> None:
     except TransientError as error:
         if is_of_ledger(error):
             raise
-        await _after_failure(bench, attempt, error)
+        throttled = error.reason in (_THROTTLED, _THROTTLED_EVERYWHERE)
+        await (_after_throttle if throttled else _after_failure)(bench, attempt, error)
     except Exception as error:  # noqa: BLE001 - a bug on one copy must not stop all the others
         _log.exception("attempt_failed", error=type(error).__name__)
         await _after_failure(bench, attempt, TransientError(INTERNAL_ERROR))
@@ -65,24 +67,35 @@ def is_of_ledger(error: TransientError) -> bool:
     return error.reason.startswith("database_")
 
 
-async def _after_failure(bench: Bench, attempt: Attempt, error: TransientError) -> None:
-    failures = attempt.failures + 1
-    pace, now = bench.pace, bench.clock.now()
-    throttled = error.reason in (_THROTTLED, _THROTTLED_EVERYWHERE)
-    if failures >= (pace.max_throttles if throttled else pace.max_attempts):
-        await _give_up(attempt, THROTTLED_EXHAUSTED if throttled else error.reason)
+async def _after_throttle(bench: Bench, attempt: Attempt, error: TransientError) -> None:
+    trials = replace(attempt.trials, throttles=attempt.trials.throttles + 1)
+    if trials.throttles >= bench.pace.max_throttles:
+        await _give_up(attempt, THROTTLED_EXHAUSTED)
         return
     metrics.VISIT_FAILURES.labels(consequence="retried").inc()
-    if throttled:
-        await attempt.put_off(failures, now)
-        asked = error.retry_after_seconds
-        raise PausedError(
-            _DEFAULT_PAUSE_SECONDS if asked is None else asked,
-            everywhere=error.reason == _THROTTLED_EVERYWHERE,
-        ) from error
+    await attempt.put_off(trials, bench.clock.now())
     asked = error.retry_after_seconds
-    until = pace.retry_at(now, failures) if asked is None else now + timedelta(seconds=asked)
-    await attempt.put_off(failures, until)
+    raise PausedError(
+        _DEFAULT_PAUSE_SECONDS if asked is None else asked,
+        everywhere=error.reason == _THROTTLED_EVERYWHERE,
+    ) from error
+
+
+async def _after_failure(bench: Bench, attempt: Attempt, error: TransientError) -> None:
+    pace, now = bench.pace, bench.clock.now()
+    failures = attempt.trials.failures + 1
+    since = attempt.trials.failing_since or now
+    enough = failures >= pace.max_attempts
+    if enough and now - since >= timedelta(seconds=pace.give_up_seconds):
+        await _give_up(attempt, error.reason)
+        return
+    metrics.VISIT_FAILURES.labels(consequence="retried").inc()
+    until, asked = pace.retry_at(now, failures), error.retry_after_seconds
+    if asked is not None:  # taken at its word at first, then never sooner than our own pace
+        asked_until = now + timedelta(seconds=asked)
+        until = max(until, asked_until) if enough else asked_until
+    trials = replace(attempt.trials, failures=failures, failing_since=since)
+    await attempt.put_off(trials, until)
 
 
 async def _give_up(attempt: Attempt, reason: str) -> None:

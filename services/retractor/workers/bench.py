@@ -50,7 +50,9 @@ class Pace:
     expiry_poll_seconds: float = 5.0
     #: When to look again for a copy that is not there: the report may be faster than the mail.
     late_looks_seconds: tuple[float, ...] = (2.0, 10.0, 60.0)
+    #: Work is given up after so many failures, and so long after the first of them.
     max_attempts: int = 8
+    give_up_seconds: float = 2100.0
     #: Throttling says nothing about the work itself, so it is given more patience.
     max_throttles: int = 100
     backoff_seconds: float = 1.0

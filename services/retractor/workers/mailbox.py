@@ -10,7 +10,7 @@ import structlog
 
 from libs.common.contracts.retraction import Outcome
 from libs.common.errors import PermanentError, TransientError
-from services.retractor.domain.retraction import Copy, CopyProgress, Search
+from services.retractor.domain.retraction import Copy, CopyProgress, Search, Trials
 from services.retractor.ports.ledger import Visit
 from services.retractor.workers.attempts import Attempt, PausedError, is_of_ledger, make
 from services.retractor.workers.bench import Bench
@@ -75,21 +75,21 @@ class MailboxVisit:
     def _on_search(self, place: Place, wanted: Search) -> Attempt:
         bench = self.bench
 
-        async def put_off(failures: int, until: datetime) -> None:
+        async def put_off(trials: Trials, until: datetime) -> None:
             async with bench.ledger.transaction() as ledger:
-                await ledger.work.put_search(replace(wanted, attempts=failures), until)
+                await ledger.work.put_search(replace(wanted, trials=trials), until)
 
         async def give_up(reason: str) -> None:
             await close_search(bench, wanted, Outcome.FAILED, reason)
 
-        return Attempt(lambda: search(bench, place, wanted), wanted.attempts, put_off, give_up)
+        return Attempt(lambda: search(bench, place, wanted), wanted.trials, put_off, give_up)
 
     def _on_copy(self, place: Place, copy: Copy) -> Attempt:
         bench = self.bench
 
-        async def put_off(failures: int, until: datetime) -> None:
+        async def put_off(trials: Trials, until: datetime) -> None:
             async with bench.ledger.transaction() as ledger:
-                await ledger.work.put_off(copy, failures, until)
+                await ledger.work.put_off(copy, trials, until)
 
         async def give_up(reason: str) -> None:
             try:
@@ -98,9 +98,9 @@ class MailboxVisit:
                 if is_of_ledger(error):
                     raise
                 # It may have been moved, and nobody can look: as long as that is so, we come back.
-                await put_off(copy.attempts + 1, bench.pace.at_the_latest(bench.clock.now()))
+                await put_off(copy.trials, bench.pace.at_the_latest(bench.clock.now()))
 
-        return Attempt(self._work_on(place, copy), copy.attempts, put_off, give_up)
+        return Attempt(self._work_on(place, copy), copy.trials, put_off, give_up)
 
     def _work_on(self, place: Place, copy: Copy) -> Callable[[], Awaitable[None]]:
         if copy.outcome is not None:

@@ -14,6 +14,7 @@ from services.retractor.domain.retraction import (
     Retraction,
     Search,
     Status,
+    Trials,
     found_copy,
     left_out,
 )
@@ -158,7 +159,7 @@ async def _enter(
             current = replace(current, unreachable=unreachable)
             await ledger.retractions.put(current)
         if not is_there and may_come:
-            seen = replace(wanted, looks=wanted.looks + 1, attempts=0)
+            seen = replace(wanted, looks=wanted.looks + 1, trials=Trials())
             due_at = now + timedelta(seconds=looks[wanted.looks])
             await ledger.work.put_search(seen, due_at)
             return

@@ -17,6 +17,7 @@ from services.retractor.domain.retraction import (
     Retraction,
     Search,
     Status,
+    Trials,
 )
 
 SQL = statements("services.retractor.adapters.sql")
@@ -163,8 +164,13 @@ def search(row: Row) -> Search:
         matched_by=row["matched_by"],
         role=row["role"],
         looks=row["looks"],
-        attempts=row["attempts"],
+        trials=trials(row),
     )
+
+
+def trials(row: Row) -> Trials:
+    """Return what a search's or copy's row has been through."""
+    return Trials(row["attempts"], row["throttles"], row["failing_since"])
 
 
 def copy(row: Row) -> Copy:
@@ -188,7 +194,7 @@ def copy(row: Row) -> Copy:
         target_folder=row["target_folder"],
         target_is_read=row["target_is_read"],
         progress=CopyProgress(row["progress"]),
-        attempts=row["attempts"],
+        trials=trials(row),
         folder_after=row["folder_after"],
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         reason=row["reason"],
@@ -196,7 +202,7 @@ def copy(row: Row) -> Copy:
 
 
 def copy_values(one: Copy) -> tuple[object, ...]:
-    """Return the arguments of `put_copy`, all but the instant when it is due."""
+    """Return the arguments of `enter_copy`, all but the instant when it is due."""
     return (
         one.tenant,
         one.retraction_id,
@@ -216,7 +222,6 @@ def copy_values(one: Copy) -> tuple[object, ...]:
         one.target_folder,
         one.target_is_read,
         one.progress.value,
-        one.attempts,
         one.folder_after,
         one.outcome.value if one.outcome else None,
         one.reason,

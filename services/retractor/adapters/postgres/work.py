@@ -10,7 +10,7 @@ import asyncpg
 from services.retractor.adapters.postgres import rows
 from services.retractor.adapters.postgres.rows import SQL, hashed, storable
 from services.retractor.domain.desired import CopyState
-from services.retractor.domain.retraction import Copy, Search
+from services.retractor.domain.retraction import Copy, Search, Trials
 
 
 class PostgresWork:
@@ -51,7 +51,7 @@ class PostgresWork:
             search.mailbox,
             hashed(search.internet_message_id),
             search.looks,
-            search.attempts,
+            *_values(search.trials),
             due_at,
         )
 
@@ -73,18 +73,16 @@ class PostgresWork:
             copy.folder_before,
             copy.was_read,
             copy.progress.value,
-            copy.attempts,
             copy.folder_after,
             copy.outcome.value if copy.outcome else None,
             copy.reason,
             due_at,
         )
 
-    async def put_off(self, copy: Copy, attempts: int, due_at: datetime) -> None:
+    async def put_off(self, copy: Copy, trials: Trials, due_at: datetime) -> None:
         """See `Work.put_off`."""
-        await self._connection.execute(
-            SQL["put_off"], copy.tenant, copy.retraction_id, copy.copy_id, attempts, due_at
-        )
+        place = (copy.tenant, copy.retraction_id, copy.copy_id)
+        await self._connection.execute(SQL["put_off"], *place, *_values(trials), due_at)
 
     async def hasten(self, tenant: str, retraction_id: UUID, now: datetime) -> None:
         """See `Work.hasten`."""
@@ -161,6 +159,10 @@ class PostgresCopyStates:
             state.origin_was_read,
             state.put_into,
         )
+
+
+def _values(trials: Trials) -> tuple[object, ...]:
+    return trials.failures, trials.throttles, trials.failing_since
 
 
 def _without_mailbox(search: Search) -> Search:

@@ -105,7 +105,7 @@ on conflict do nothing
 
 -- name: put_search
 -- What a look has shown; without due_at the search is over.
-update searches set looks = $5, attempts = $6, due_at = $7
+update searches set looks = $5, attempts = $6, throttles = $7, failing_since = $8, due_at = $9
 where tenant = $1 and retraction_id = $2 and mailbox = $3 and message_id_hash = $4
 
 -- name: enter_copy
@@ -113,24 +113,23 @@ where tenant = $1 and retraction_id = $2 and mailbox = $3 and message_id_hash = 
 insert into copies (
     tenant, retraction_id, copy_id, mailbox, internet_message_id, depth, matched_by, user_id,
     graph_message_id, conversation_index, received_at, folder_before, was_read, receipt_requested,
-    categories, target_folder, target_is_read, progress, attempts, folder_after, outcome, reason,
-    due_at
+    categories, target_folder, target_is_read, progress, folder_after, outcome, reason, due_at
 ) values (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23
+    $22
 )
 on conflict do nothing
 
 -- name: put_copy
 -- What has become of a copy.
-update copies set folder_before = $4, was_read = $5, progress = $6, attempts = $7,
-    folder_after = $8, outcome = $9, reason = $10, due_at = $11,
+update copies set folder_before = $4, was_read = $5, progress = $6, folder_after = $7,
+    outcome = $8, reason = $9, due_at = $10,
     settled_at = case when $6 = 'settled' then clock_timestamp() end
 where tenant = $1 and retraction_id = $2 and copy_id = $3
 
 -- name: put_off
 -- A failed attempt; whether it has done anything is for the next one to see.
-update copies set attempts = $4, due_at = $5
+update copies set attempts = $4, throttles = $5, failing_since = $6, due_at = $7
 where tenant = $1 and retraction_id = $2 and copy_id = $3
 
 -- name: make_due
@@ -227,7 +226,8 @@ update mailboxes set lease_owner = null, lease_until = null where lease_owner is
 -- name: due_searches
 -- What is to be looked for in a mailbox now.
 select s.tenant, s.retraction_id, s.mailbox, s.internet_message_id, s.from_address, s.sent_at,
-    s.subject, s.depth, s.matched_by, s.role, s.looks, s.attempts
+    s.subject, s.depth, s.matched_by, s.role, s.looks, s.attempts, s.throttles,
+    s.failing_since
 from searches s
 where s.tenant = $1 and s.mailbox = $2 and s.due_at <= $3 order by s.due_at limit $4
 
