@@ -49,7 +49,7 @@ def write_configuration(folder: Path) -> Path:
     )
 
 
-def write_seed(folder: Path, *, journal_port: int | None = None) -> Path:
+def write_seed(folder: Path, *, journal_port: int | None = None, latency_ms: float = 0.0) -> Path:
     """Write the simulator's file; with a port, the simulator sends the journal reports itself."""
     tenant: dict[str, Any] = {
         "id": MICROSOFT_TENANT_ID,
@@ -59,7 +59,10 @@ def write_seed(folder: Path, *, journal_port: int | None = None) -> Path:
     }
     if journal_port is not None:
         tenant["journal"] = {"host": "127.0.0.1", "port": journal_port, "address": JOURNAL_ADDRESS}
-    return _write(folder / "seed.yaml", {"tenants": [tenant]})
+    return _write(
+        folder / "seed.yaml",
+        {"tenants": [tenant], "options": {"latency": {"median_ms": latency_ms, "sigma": 0.5}}},
+    )
 
 
 def _write(path: Path, content: object) -> Path:

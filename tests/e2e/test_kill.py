@@ -16,6 +16,8 @@ from tests.e2e.programs import Programs, processes_about
 from tests.e2e.tenant import PEOPLE, write_configuration, write_seed
 from tests.e2e.waiting import until
 
+#: Of Graph: so that kills meet moves on their way.
+_LATENCY_MS = 60.0
 _PATIENCE_SECONDS = 240.0
 #: From one more report accepted to the kill.
 _LONGEST_PAUSE_SECONDS = 0.4
@@ -32,7 +34,7 @@ def home(place: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def mailboxes(programs: Programs, home: Path) -> Iterator[Microsoft]:
-    with microsoft(programs, home, write_seed(home)) as simulated:
+    with microsoft(programs, home, write_seed(home, latency_ms=_LATENCY_MS)) as simulated:
         yield simulated
 
 
@@ -91,7 +93,7 @@ def is_at_rest(undeliver: Installation, mails: list[Mail]) -> bool:
 @pytest.mark.parametrize(
     ("kills", "count", "seed"),
     [
-        pytest.param(6, 72, 20260105, marks=pytest.mark.timeout(400), id="short"),
+        pytest.param(8, 96, 20260105, marks=pytest.mark.timeout(400), id="short"),
         pytest.param(
             40, 600, 20260106, marks=[pytest.mark.long, pytest.mark.timeout(1800)], id="long"
         ),
