@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from libs.common.clock import SystemClock
-from libs.common.contracts.retraction import RetractionAccepted
+from libs.common.contracts.retraction import RetractionAccepted, RetractionFinished
 from services.retractor.workers.announcer import announce_some
 from services.retractor.workers.expiry import expire_some
 from tests.retractor.rig import Mail, deliver
@@ -126,6 +126,8 @@ async def test_a_cancelled_one_takes_no_more_recipients(rig, simulator, folders)
     await rig.finished(other)
 
     assert folders(PHISH.internet_message_id)["bob"] == "inbox"
+    ends = rig.published.contracts(RetractionFinished)
+    assert [one.status for one in ends if one.retraction_id == retraction_id] == ["finished"]
 
 
 async def test_cancelling_stops_the_search_for_late_copies(still):

@@ -39,6 +39,9 @@ async def _cancel(desk: Desk, ledger: Transaction, command: CancelRetraction) ->
         await ledger.retractions.put(replace(stopped, status=Status.CANCELLING))
         await ledger.work.hasten(known.tenant, known.retraction_id, now)
         return []  # finished by the workers, once what has begun is done
+    if not known.is_open:  # its end has been told of; it takes no more recipients
+        await ledger.retractions.put(stopped)
+        return []
     if known.status is Status.CANCELLING:
         return []
     stopped = replace(stopped, status=Status.CANCELLED)
