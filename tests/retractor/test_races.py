@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from libs.common.contracts.retraction import Outcome
 from libs.common.errors import PermanentError, TransientError
 from services.retractor.ports.mailboxes import Folder
+from services.retractor.workers.mailbox import MailboxVisit
+from services.retractor.workers.settling import finish_if_done, settle
 from tests.fakes.mailboxes import FakeMailbox, FakeMailboxes
 from tests.retractor.conftest import FAST
 from tests.retractor.rig import TENANT, Mail, Rig, places, put
@@ -106,6 +109,50 @@ async def test_a_restore_called_off_just_before_its_move_moves_nothing(inside, o
 
     assert (finished.status, finished.counts.untouched) == ("cancelled", 1)
     assert places(ann) == ["deleteditems"]
+
+
+async def test_a_copy_that_another_visit_has_settled_stays_as_it_was_told(inside, office, ann):
+    """The lease is lost during the move; the visit that takes over sees the copy gone."""
+
+    async def overtake() -> None:
+        async with inside.bench.ledger.transaction() as ledger:
+            [copy] = await ledger.progress.copies(TENANT, retraction_id)
+        await settle(inside.bench, copy, Outcome.ABSENT, "user_deleted")
+
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "trash")
+    office.before = Once("move", overtake)
+    inside.start()
+    finished = await inside.finished(retraction_id)
+    async with asyncio.timeout(5):
+        while places(ann) == ["inbox"]:  # noqa: ASYNC110 - the fake has no bell
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+
+    async with inside.bench.ledger.transaction() as ledger:
+        [copy] = await ledger.progress.copies(TENANT, retraction_id)
+    assert inside.outcomes(retraction_id) == {ANN: (copy.outcome, copy.reason)}
+    assert (finished.counts.absent, copy.outcome) == (1, "absent")
+
+
+async def test_a_search_that_another_visit_has_ended_stays_ended(inside, office):
+    async def overtake() -> None:
+        async with inside.bench.ledger.transaction() as ledger:
+            await ledger.work.put_search(wanted, None)
+            retraction = await ledger.retractions.get(TENANT, retraction_id, locked=True)
+            await finish_if_done(inside.bench, ledger, retraction)
+
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "trash")
+    now = inside.clock.now()
+    [visit] = await inside.bench.schedule.claim(1, now, 60)
+    [[wanted], _] = await inside.bench.schedule.due(visit, now, 60, 10)
+    office.before = Once("with_message_id", overtake)
+
+    await MailboxVisit(inside.bench, visit).run()
+
+    async with inside.bench.ledger.transaction() as ledger:
+        assert not await ledger.progress.is_open(TENANT, retraction_id)
 
 
 async def test_a_move_that_nobody_could_look_into_is_not_given_up(inside, office, ann):

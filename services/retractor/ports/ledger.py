@@ -74,13 +74,13 @@ class Work(Protocol):
         """Enter searches; one that is there (same mailbox, same message) stays as it is."""
 
     async def put_search(self, search: Search, due_at: datetime | None) -> None:
-        """Keep a search's counts and when it is due again; None closes it."""
+        """Keep a search's counts and when it is due again; None closes it, for good."""
 
     async def enter_copies(self, copies: Sequence[Copy], due_at: datetime) -> None:
         """Enter copies; one that is there stays as it is."""
 
     async def put_copy(self, copy: Copy, due_at: datetime | None) -> None:
-        """Change a copy; None: nothing more to do for it."""
+        """Change a copy that is not settled; None: nothing more to do for it."""
 
     async def put_off(self, copy: Copy, trials: Trials, due_at: datetime) -> None:
         """Try a copy again later; how far the work has come stays as it is."""

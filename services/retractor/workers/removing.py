@@ -16,7 +16,7 @@ from services.retractor.domain.retraction import Copy, CopyProgress, Retraction,
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.bench import Bench
 from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
-from services.retractor.workers.settling import CANCELLED, Landed, is_running, settle
+from services.retractor.workers.settling import CANCELLED, Landed, is_running, is_settled, settle
 
 USER_DELETED = "user_deleted"
 FOLDER_MISSING = "folder_missing"
@@ -160,6 +160,8 @@ async def _begin(errand: Errand) -> Errand | None:
     at = (copy.tenant, errand.mailbox.user_id, errand.graph_message_id)
     async with errand.bench.ledger.transaction() as ledger:
         runs = await is_running(ledger, errand.retraction)
+        if await is_settled(ledger, copy):
+            return None
         state = await ledger.states.get(*at)
         reason = objection(state, wish) or (None if runs else CANCELLED)
         if reason is None:

@@ -8,7 +8,7 @@ from services.retractor.domain.mail import FoundCopy
 from services.retractor.domain.retraction import CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.removing import FOLDER_MISSING, USER_DELETED, Errand
-from services.retractor.workers.settling import CANCELLED, Landed, is_running, settle
+from services.retractor.workers.settling import CANCELLED, Landed, is_running, is_settled, settle
 
 
 async def bring_home(errand: Errand) -> None:
@@ -83,6 +83,8 @@ async def _begin(errand: Errand) -> Errand | None:
     acted = copy.progress is CopyProgress.ACTING  # then it is brought to its end
     async with errand.bench.ledger.transaction() as ledger:
         runs = await is_running(ledger, errand.retraction)
+        if await is_settled(ledger, copy):
+            return None
         reason = objection(await ledger.states.get(*at), wish)
         reason = reason or (None if runs or acted else CANCELLED)
         if reason is None:

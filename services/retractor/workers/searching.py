@@ -149,8 +149,8 @@ async def _enter(
         )
     async with bench.ledger.transaction() as ledger:
         current = await ledger.retractions.get(wanted.tenant, wanted.retraction_id, locked=True)
-        if current is None:
-            return
+        if current is None or not current.is_open:
+            return  # another visit has taken over, and ended it
         searches, left = await join(bench, ledger, current, family)
         await ledger.work.enter_copies([*rows, *left], now)
         await ledger.work.add_searches(searches, now)

@@ -55,8 +55,8 @@ async def settle(
     )
     async with bench.ledger.transaction() as ledger:
         retraction = await ledger.retractions.get(copy.tenant, copy.retraction_id, locked=True)
-        if retraction is None:
-            return
+        if retraction is None or await is_settled(ledger, copy):
+            return  # what was said stands
         if landed is not None and copy.user_id and copy.graph_message_id:
             at = (copy.tenant, copy.user_id, copy.graph_message_id)
             await ledger.states.put(*at, landed(await ledger.states.get(*at)))
@@ -83,6 +83,12 @@ async def is_running(ledger: Transaction, retraction: Retraction) -> bool:
     """Return whether a retraction still runs, and hold it so until the transaction ends."""
     now = await ledger.retractions.get(retraction.tenant, retraction.retraction_id, locked=True)
     return now is not None and now.status is Status.RUNNING
+
+
+async def is_settled(ledger: Transaction, copy: Copy) -> bool:
+    """Return whether another visit, that took over a lost lease, has settled a copy already."""
+    now = await ledger.progress.copy(copy)
+    return now is None or now.progress is CopyProgress.SETTLED
 
 
 async def close_search(bench: Bench, search: Search, outcome: Outcome, reason: str | None) -> None:

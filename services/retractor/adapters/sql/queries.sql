@@ -104,9 +104,10 @@ from unnest($10::text[], $11::text[]) as wanted (mailbox, role)
 on conflict do nothing
 
 -- name: put_search
--- What a look has shown; without due_at the search is over.
+-- What a look has shown; without due_at the search is over, and stays so.
 update searches set looks = $5, attempts = $6, throttles = $7, failing_since = $8, due_at = $9
 where tenant = $1 and retraction_id = $2 and mailbox = $3 and message_id_hash = $4
+    and due_at is not null
 
 -- name: enter_copy
 -- A copy as found; a second find changes nothing.
@@ -121,16 +122,16 @@ insert into copies (
 on conflict do nothing
 
 -- name: put_copy
--- What has become of a copy.
+-- What has become of a copy, until it is settled.
 update copies set folder_before = $4, was_read = $5, progress = $6, folder_after = $7,
     outcome = $8, reason = $9, due_at = $10,
     settled_at = case when $6 = 'settled' then clock_timestamp() end
-where tenant = $1 and retraction_id = $2 and copy_id = $3
+where tenant = $1 and retraction_id = $2 and copy_id = $3 and progress <> 'settled'
 
 -- name: put_off
 -- A failed attempt; whether it has done anything is for the next one to see.
 update copies set attempts = $4, throttles = $5, failing_since = $6, due_at = $7
-where tenant = $1 and retraction_id = $2 and copy_id = $3
+where tenant = $1 and retraction_id = $2 and copy_id = $3 and progress <> 'settled'
 
 -- name: make_due
 -- Mailboxes get a visit; sorted, so that two who enter work for the same ones cannot deadlock.
