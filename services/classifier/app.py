@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import asyncpg
+
 from libs.common.authority import Authority
 from libs.common.blobs.local import open_blobs
 from libs.common.blobs.port import Blobs
@@ -79,47 +81,56 @@ async def classifier(
     """Make the tables and give the service; whoever composes it lets it run.
 
     Raises:
+        StartError: no worker process starts.
         TransientError: `database_unreachable`.
     """
+    async with (
+        # First: the processes start while the tables are made.
+        open_evaluator(tuning, clock) as evaluator,
+        _tables(postgres_dsn) as pool,
+    ):
+        inbox = await PostgresInbox.open(pool)
+        handle = partial(
+            classify_mail,
+            blobs=blobs,
+            resolver=DnsResolver(
+                clock, nameservers=tuning.nameservers, timeout_seconds=tuning.dns_timeout_seconds
+            ),
+            evaluator=evaluator,
+            seen=PostgresSeenMessages(pool),
+            tenants={tenant.id: tenant for tenant in configuration.tenants},
+        )
+        await evaluator.ready()
+        yield Classifier(
+            partial(
+                consume,
+                broker,
+                CLASSIFIER_EVENTS,
+                {MailJournaled.type: handle},
+                inbox=inbox,
+                authority=Authority.of(configuration),
+                topology=UNDELIVER,
+                clock=clock,
+                service=SCHEMA,
+                concurrency=tuning.prefetch,
+            ),
+            {"queues": partial(_check_queues, broker)},
+        )
+
+
+@asynccontextmanager
+async def _tables(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await open_pool(postgres_dsn, schema=SCHEMA, application="undeliver-classifier")
     try:
         await migrate(pool, SQL_PACKAGE)
-        inbox = await PostgresInbox.open(pool)
-        async with open_evaluator(tuning, clock) as evaluator:
-            handle = partial(
-                classify_mail,
-                blobs=blobs,
-                resolver=DnsResolver(
-                    clock,
-                    nameservers=tuning.nameservers,
-                    timeout_seconds=tuning.dns_timeout_seconds,
-                ),
-                evaluator=evaluator,
-                seen=PostgresSeenMessages(pool),
-                tenants={tenant.id: tenant for tenant in configuration.tenants},
-            )
-            yield Classifier(
-                partial(
-                    consume,
-                    broker,
-                    CLASSIFIER_EVENTS,
-                    {MailJournaled.type: handle},
-                    inbox=inbox,
-                    authority=Authority.of(configuration),
-                    topology=UNDELIVER,
-                    clock=clock,
-                    service=SCHEMA,
-                    concurrency=tuning.prefetch,
-                ),
-                {"queues": partial(_check_queues, broker)},
-            )
+        yield pool
     finally:
         await pool.close()
 
 
 @asynccontextmanager
 async def open_evaluator(tuning: Tuning, clock: Clock) -> AsyncIterator[EvaluationPool]:
-    """Give the worker processes."""
+    """Give the worker processes, which are still starting."""
     limits = Limits(
         wall_seconds=tuning.evaluation_timeout_seconds,
         cpu_seconds=tuning.evaluation_cpu_seconds,

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,19 +113,24 @@ async def _explain(arguments: argparse.Namespace) -> int:
 
 
 async def _judge_all(
-    paths: Iterable[Path], arguments: argparse.Namespace, show: Callable[[Judged], None]
+    paths: Sequence[Path], arguments: argparse.Namespace, show: Callable[[Judged], None]
 ) -> None:
     """Show the verdicts in the order of the paths, a bounded number of files in work."""
+    if not paths:
+        return
     about = replace(_about(arguments), is_receiver_trusted=arguments.trust_receiver)
     tuning = read_settings(Tuning)
+    tuning = tuning.model_copy(update={"workers": min(tuning.workers, len(paths))})
     waiting: deque[asyncio.Task[Judged]] = deque()
     async with open_evaluator(tuning, SystemClock()) as evaluator, asyncio.TaskGroup() as group:
+        starting = group.create_task(evaluator.ready())  # fails where files would wait for ever
         for path in paths:
             waiting.append(group.create_task(_judge(path, about, evaluator)))
             if len(waiting) > 2 * tuning.workers:
                 show(await waiting.popleft())
         while waiting:
             show(await waiting.popleft())
+        starting.cancel()
 
 
 async def _judge(path: Path, about: Circumstances, evaluator: Evaluator) -> Judged:

@@ -13,6 +13,7 @@ from libs.common.broker.topology import AUDIT_EVENTS, RETRACTOR_COMMANDS, UNDELI
 from libs.common.clock import SystemClock
 from libs.common.contracts.mail import MailClassified
 from libs.common.contracts.retraction import RetractMail
+from libs.common.errors import StartError
 from libs.common.tenants.model import Configuration
 from services.classifier.app import classifier
 from services.classifier.settings import Tuning
@@ -46,8 +47,8 @@ def blobs():
 
 
 @asynccontextmanager
-async def running(database, brokers, blobs, port):
-    tuning = Tuning(workers=1, nameservers=(f"127.0.0.1:{port}",))
+async def running(database, brokers, blobs, port, **more):
+    tuning = Tuning(workers=1, nameservers=(f"127.0.0.1:{port}",)).model_copy(update=more)
     async with classifier(
         brokers["classifier"],
         postgres_dsn=database.dsn_for("classifier"),
@@ -106,3 +107,10 @@ async def test_a_service_that_was_stopped_goes_on_where_it_was(database, brokers
 
     (classified,) = [e for e in record if e.message.type == MailClassified.type]
     assert MailClassified.model_validate_json(classified.message.body).disposition == "malicious"
+
+
+async def test_a_service_whose_processes_do_not_start_is_not_given(database, brokers, blobs):
+    too_little = {"evaluation_memory_bytes": 1024 * 1024}
+    with pytest.raises(StartError, match="CLASSIFIER_EVALUATION_MEMORY_BYTES"):
+        async with running(database, brokers, blobs, 53, **too_little):
+            pass

@@ -1,6 +1,7 @@
 """`Evaluator` in worker processes that may be killed at any time."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 import structlog
 from pydantic import ValidationError
 
+from libs.common.broker.beside import beside
 from libs.common.clock import Clock
+from libs.common.errors import StartError
 from services.classifier import metrics
 from services.classifier.adapters.evaluation_frames import (
     ANSWER_HEAD,
@@ -26,6 +29,11 @@ from services.classifier.domain.evaluation import unread
 from services.classifier.domain.verdict import Verdict
 
 _MODULE = "services.classifier.adapters.evaluation_process"
+#: Nobody's mail.
+_FIRST_MESSAGE = b"From: a@undeliver.example\r\nContent-Type: text/html\r\n\r\n<p>first</p>\r\n"
+#: After a process that did not come up; doubled each time, so that logs stay readable.
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
 _log = structlog.get_logger()
 
 
@@ -39,28 +47,43 @@ class Limits:
 
 
 class EvaluationPool:
-    """See `Evaluator`. At most `workers` messages are in work; more wait for their turn."""
+    """See `Evaluator`. At most `workers` messages are in work; more wait for their turn.
+
+    Each process has a keeper, which starts it, lets it judge a first message, and replaces it when
+    it ends. Where the system gives no process, messages wait: that is not their fault.
+    """
 
     def __init__(self, workers: int, limits: Limits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
-        #: Null stands for a process that has not been started yet, or that was lost.
-        self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
-        for _ in range(workers):
-            self._idle.put_nowait(None)
-        self._running: set[Process] = set()
+        self._idle: asyncio.Queue[Process] = asyncio.Queue()
+        self._warm: set[Process] = set()
+        #: One for each keeper: its first attempt is over.
+        self._tried = [asyncio.Event() for _ in range(workers)]
 
     @classmethod
     @asynccontextmanager
     async def open(
         cls, workers: int, limits: Limits, clock: Clock
     ) -> AsyncIterator["EvaluationPool"]:
-        """Give a pool; its processes end with the context."""
+        """Give a pool whose processes are starting, see `ready`; they end with the context."""
         pool = cls(workers, limits, clock)
-        try:
+        async with beside(*(pool._keep(tried) for tried in pool._tried)):
             yield pool
-        finally:
-            await pool._close()
+
+    async def ready(self) -> None:
+        """Wait until every process has judged a first message: a start takes seconds under load.
+
+        Raises:
+            StartError: not one of them came up.
+        """
+        for tried in self._tried:
+            await tried.wait()
+        if not self._warm:
+            raise StartError(
+                "no process to judge mail can be started: the machine is out of processes or "
+                "memory, or CLASSIFIER_EVALUATION_MEMORY_BYTES is too small"
+            )
 
     async def questions(self, raw: bytes) -> tuple[str, ...]:
         """See `Evaluator.questions`."""
@@ -90,19 +113,18 @@ class EvaluationPool:
     async def _ask(self, request: Request, raw: bytes) -> Answer | str:
         """Return the answer; or `timed_out` or `lost`, where the process did not survive."""
         process = await self._idle.get()
+        while process.returncode is not None:
+            process = await self._idle.get()
         try:
-            if process is None or process.returncode is not None:
-                process = await self._start()
             answer = await self._within_limit(process, request, raw)
         except BaseException:
             # Cancelled in the middle: what it would say next belongs to nobody.
-            await self._end(process)
-            self._idle.put_nowait(None)
+            _kill(process)
             raise
         if isinstance(answer, str):
-            await self._end(process)
-            process = None
-        self._idle.put_nowait(process)
+            _kill(process)
+        else:
+            self._idle.put_nowait(process)
         return answer
 
     async def _within_limit(self, process: Process, request: Request, raw: bytes) -> Answer | str:
@@ -119,29 +141,52 @@ class EvaluationPool:
             watchdog.cancel()
         return answer or ("timed_out" if overrun.is_set() else "lost")
 
+    async def _keep(self, tried: asyncio.Event) -> None:
+        """Have one process at work or idle, until cancelled."""
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            if await self._has_served(tried):
+                pause_seconds = FIRST_PAUSE_SECONDS
+                continue
+            tried.set()
+            _log.error("worker_start_failed", pause_seconds=pause_seconds)
+            await self._clock.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+
+    async def _has_served(self, tried: asyncio.Event) -> bool:
+        """Start a process, offer it and wait for its end; false where it did not come up."""
+        try:
+            process = await self._start()
+        except OSError:
+            return False
+        try:
+            # The first message makes it load what judging takes.
+            request = Request(about=Circumstances())
+            answer = await self._within_limit(process, request, _FIRST_MESSAGE)
+            if isinstance(answer, str) or answer.verdict is None:
+                return False
+            self._warm.add(process)
+            self._idle.put_nowait(process)
+            tried.set()
+            await process.wait()
+            return True
+        finally:
+            self._warm.discard(process)
+            _kill(process)
+            await process.wait()
+
     async def _start(self) -> Process:
-        process = await asyncio.create_subprocess_exec(
+        """Start one: with our own import path, and with none of our environment's secrets."""
+        limits = str(self._limits.cpu_seconds), str(self._limits.memory_bytes)
+        return await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            _MODULE,
-            str(self._limits.cpu_seconds),
-            str(self._limits.memory_bytes),
+            *("-P", "-m", _MODULE, *limits),
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
         )
-        self._running.add(process)
-        return process
-
-    async def _end(self, process: Process | None) -> None:
-        if process is not None:
-            _kill(process)
-            await process.wait()
-            self._running.discard(process)
-
-    async def _close(self) -> None:
-        for process in list(self._running):
-            await self._end(process)
 
 
 def _kill(process: Process) -> None:
