@@ -187,7 +187,10 @@ class Schedule(Protocol):
         """Prolong leases that are still ours."""
 
     async def release(self, visit: Visit, paused_until: datetime | None = None) -> None:
-        """Give the mailbox back, due again when its next work is, or when the pause ends."""
+        """Give the mailbox back, due again when its next work is, or when the pause ends.
+
+        New work does not shorten a pause.
+        """
 
 
 class Outbox(Protocol):

@@ -203,6 +203,7 @@ on conflict (tenant, user_id, graph_message_id) do update set
 with picked as materialized (
     select tenant, mailbox from mailboxes
     where due_at <= $1 and (lease_until is null or lease_until <= $1)
+        and (paused_until is null or paused_until <= $1)
     order by due_at limit $3 for update skip locked
 )
 update mailboxes set lease_owner = gen_random_uuid(), lease_until = $2
@@ -243,7 +244,7 @@ select 1 from mailboxes where tenant = $1 and mailbox = $2 and lease_owner = $3 
 
 -- name: release_mailbox
 -- Due again when its next work is, not before the end of a pause.
-update mailboxes set lease_owner = null, lease_until = null, due_at = greatest($4, (
+update mailboxes set lease_owner = null, lease_until = null, paused_until = $4, due_at = greatest($4, (
     select min(due_at) from (
         select min(due_at) as due_at from searches
         where tenant = $1 and mailbox = $2 and due_at is not null
