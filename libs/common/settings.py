@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.errors import ConfigurationError
@@ -18,9 +17,7 @@ _POSTGRES = re.compile(rf"postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*(/[^?#]*)
 
 def _postgres_dsn(secret: SecretStr) -> SecretStr:
     if not _POSTGRES.fullmatch(secret.get_secret_value()):
-        raise PydanticCustomError(
-            "postgres_dsn", "is no address of a database; write postgresql://role@host/database"
-        )
+        raise ValueError("is no address of a database; write postgresql://role@host/database")
     return secret
 
 
@@ -92,4 +89,6 @@ def _variable(prefix: str, location: tuple[int | str, ...]) -> str:
 
 
 def _what(kind: str, message: str) -> str:
-    return "is not set; set this environment variable" if kind == "missing" else message
+    if kind == "missing":
+        return "is not set; set this environment variable"
+    return message.removeprefix("Value error, ")  # pydantic's, in front of our own words
