@@ -39,6 +39,23 @@ async def test_but_never_milder(rig, simulator):
     assert (folder, last) == ("deleteditems", ("already_there", "never_weakened"))
 
 
+async def test_the_harsher_verdict_stands_whichever_is_carried_out_first(make_rig, simulator, pool):
+    rig = make_rig()
+    deliver(simulator, MAIL)
+    await rig.journal(MAIL)
+    harsh = await rig.retract(MAIL, "soft_delete", **AUTOMATIC)
+    later = "update searches set due_at = due_at + interval '1 second' where retraction_id = $1"
+    await pool.execute(later, harsh)
+    mild = await rig.retract(MAIL, "junk", **AUTOMATIC)
+
+    rig.start()
+    await rig.finished(mild)
+    await rig.finished(harsh)
+
+    [copy] = simulator.admin.copies(internet_message_id=MAIL.internet_message_id)
+    assert copy.folder == "recoverableitemsdeletions"
+
+
 async def test_of_two_persons_the_later_wins(rig, simulator):
     folder, _ = await folder_after(rig, simulator, ("soft_delete", {}), ("trash", {}))
     assert folder == "deleteditems"

@@ -47,20 +47,27 @@ class CopyState:
 def objection(current: CopyState | None, wish: Wish) -> str | None:
     """Return why `wish` must not be carried out on a copy in this state; None where it may.
 
-    A person beats the machine, among equals the newest wins, and the machine never moves a copy to
-    a milder place. The same command again (same sequence) is never an objection.
+    A person beats the machine; of persons the newest wins, of the machine's verdicts the harshest,
+    whichever a worker comes to first. The same command again (same sequence) is never an objection.
     """
     if current is None or current.wish.sequence == wish.sequence:
         return None
-    if wish.automatic and current.exempt:
+    if not wish.automatic:
+        is_older = wish.sequence < current.wish.sequence
+        return SUPERSEDED if is_older and not current.wish.automatic else None
+    if current.exempt:
         return EXEMPT
-    if wish.automatic != current.wish.automatic:
-        return SUPERSEDED if wish.automatic else None
-    if wish.sequence < current.wish.sequence:
+    if not current.wish.automatic:
         return SUPERSEDED
-    if wish.automatic and is_milder(wish.destination, current.wish.destination):
-        return NEVER_WEAKENED
-    return None
+    return _objection_of_machine(current.wish, wish)
+
+
+def _objection_of_machine(current: Wish, wish: Wish) -> str | None:
+    if is_milder(current.destination, wish.destination):
+        return None
+    if wish.sequence < current.sequence:
+        return SUPERSEDED
+    return NEVER_WEAKENED if is_milder(wish.destination, current.destination) else None
 
 
 def is_milder(one: Destination, other: Destination) -> bool:

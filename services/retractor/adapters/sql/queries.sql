@@ -244,7 +244,8 @@ select 1 from mailboxes where tenant = $1 and mailbox = $2 and lease_owner = $3 
 
 -- name: release_mailbox
 -- Due again when its next work is, not before the end of a pause.
-update mailboxes set lease_owner = null, lease_until = null, paused_until = $4, due_at = greatest($4, (
+update mailboxes set lease_owner = null, lease_until = null, paused_until = $4,
+due_at = greatest($4, (
     select min(due_at) from (
         select min(due_at) as due_at from searches
         where tenant = $1 and mailbox = $2 and due_at is not null
