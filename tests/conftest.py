@@ -1,7 +1,11 @@
 """What every test may ask for: a database, a clock, reference data; and what none may do."""
 
+import logging
 import os
-from collections.abc import AsyncIterator
+import sys
+import threading
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from tests.fakes.clock import FakeClock
 from tests.loopback import only_loopback
@@ -42,6 +47,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out tests that need what is not part of the project."""
     if item.get_closest_marker("reference"):
         _reference_folder()
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Let each test find logging as a new process does, whatever the one before configured."""
+    hooks = threading.excepthook, sys.unraisablehook, warnings.showwarning
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+    threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

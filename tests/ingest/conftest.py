@@ -3,7 +3,6 @@
 import pytest
 import pytest_asyncio
 
-from tests.common.conftest import own_logging  # noqa: F401 - a fixture here, too
 from tests.ingest.listening import Client, Keeper, listening
 
 
