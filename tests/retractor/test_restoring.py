@@ -1,12 +1,14 @@
 """Undoing."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from libs.common.contracts.retraction import CopySettled
-from tests.retractor.rig import Mail, deliver, writes
+from tests.retractor.rig import SENT_AT, Mail, deliver, places, put, writes
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 MAIL = Mail(to=(ANN, BOB))
@@ -80,7 +82,7 @@ async def test_a_folder_that_is_gone_is_replaced_by_the_inbox(rig, simulator, fo
         state = await ledger.states.get("acme", copy.user_id, copy.graph_message_id)
         gone = state.origin_folder[:-8] + "AAAAAAA="
         await ledger.states.put(
-            "acme", copy.user_id, copy.graph_message_id, replaced(state, origin_folder=gone)
+            "acme", copy.user_id, copy.graph_message_id, replace(state, origin_folder=gone)
         )
 
     await rig.restore(retraction_id)
@@ -176,6 +178,36 @@ async def test_of_two_restores_under_one_id_that_come_at_once_one_stands(make_ri
         assert refused == ["conflicting_retraction_id"]
 
 
+@pytest.mark.parametrize(
+    ("other", "outcome", "place"),
+    [
+        (MAIL, "restored", "inbox"),
+        (Mail(sender="boss@partner.example"), "absent", "recoverableitemsdeletions"),
+        (Mail(subject="Contract"), "absent", "recoverableitemsdeletions"),
+        (Mail(sent_at=SENT_AT + timedelta(days=1)), "absent", "recoverableitemsdeletions"),
+    ],
+)
+async def test_a_copy_under_a_new_id_comes_back_and_no_other_of_its_message_id(
+    other, outcome, place, inside, office
+):
+    box = put(office, MAIL, ANN)
+    await inside.journal(MAIL)
+    inside.start()
+    retraction_id = await inside.retract(MAIL, mailboxes=[ANN])
+    await inside.finished(retraction_id)
+    [moved] = box.items.values()
+    box.items.clear()
+    put(office, other, ANN)
+    [item] = box.items.values()
+    box.items["new"] = replace(item, graph_message_id="new", folder_id=moved.folder_id)
+    del box.items[item.graph_message_id]
+
+    await inside.restore(retraction_id)
+    finished = await inside.finished(retraction_id, kind="restore")
+
+    assert (finished.counts.model_dump()[outcome], places(box)) == (1, [place])
+
+
 async def test_restoring_the_unknown_is_refused(make_rig):
     rig = make_rig()
     unknown = uuid4()
@@ -183,9 +215,3 @@ async def test_restoring_the_unknown_is_refused(make_rig):
     finished = await rig.finished(unknown, kind="restore")
 
     assert (finished.status, finished.reason) == ("refused", "unknown_retraction")
-
-
-def replaced(state, **changes):
-    from dataclasses import replace
-
-    return replace(state, **changes)

@@ -63,11 +63,18 @@ def singles_out(
     For a Message-ID under which the tenant received several messages: there, two of three headers
     are not enough.
     """
-    return _equal(expected, found, tags) and not any(_equal(other, found, tags) for other in others)
+    return is_exactly(expected, found, tags) and not any(
+        is_exactly(other, found, tags) for other in others
+    )
 
 
-def _equal(one: Fingerprint, other: Fingerprint, tags: Sequence[str]) -> bool:
-    return same_from(one, other) and same_date(one, other) and same_subject(one, other, tags)
+def is_exactly(expected: Fingerprint, found: Fingerprint, tags: Sequence[str] = ()) -> bool:
+    """Return whether From, Date and Subject are all the expected ones."""
+    return (
+        same_from(expected, found)
+        and same_date(expected, found)
+        and same_subject(expected, found, tags)
+    )
 
 
 def _folded(text: str) -> str:

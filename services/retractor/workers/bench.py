@@ -88,6 +88,11 @@ class Bench:
     work_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)
 
+    def subject_tags(self, tenant: str) -> tuple[str, ...]:
+        """Return what the tenant's own rules may have added to subjects."""
+        known = self.rules.tenant(tenant)
+        return () if known is None else known.subject_tags
+
     def announcements(
         self, retraction: Retraction, contracts: Sequence[Contract], key: str
     ) -> list[Announcement]:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from libs.common.contracts.retraction import Outcome
+from services.retractor.domain import identity
 from services.retractor.domain.desired import CopyState, objection
-from services.retractor.domain.mail import FoundCopy
+from services.retractor.domain.mail import Fingerprint, FoundCopy
 from services.retractor.domain.retraction import CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 from services.retractor.workers.removing import FOLDER_MISSING, USER_DELETED, Errand
@@ -65,7 +66,10 @@ async def end_if_home(errand: Errand) -> bool:
 
 
 async def _item(errand: Errand) -> FoundCopy | None:
-    """Return the copy by its own id; where that is lost, the one copy that we put away."""
+    """Return the copy by its own id; where that is lost, the one copy that we put away.
+
+    A Message-ID proves nothing: it must have the From, Date and Subject of the retracted message.
+    """
     mailboxes, copy = errand.bench.mailboxes, errand.copy
     item = await mailboxes.look_up(errand.mailbox, errand.graph_message_id)
     if item is not None or copy.internet_message_id is None:
@@ -73,8 +77,26 @@ async def _item(errand: Errand) -> FoundCopy | None:
     found = await mailboxes.with_message_id(
         errand.mailbox, copy.internet_message_id, within=Folder.DELETIONS
     )
-    there = [one for one in found if one.folder_id == copy.folder_before]
+    expected = await _expected(errand)
+    tags = errand.bench.subject_tags(copy.tenant)
+    there = [
+        one
+        for one in found
+        if one.folder_id == copy.folder_before
+        and expected is not None
+        and identity.is_exactly(expected, one.fingerprint, tags)
+    ]
     return there[0] if len(there) == 1 else None
+
+
+async def _expected(errand: Errand) -> Fingerprint | None:
+    """Return what the copy must look like under another id; of replies we do not know."""
+    if errand.copy.depth:
+        return None
+    undone = (errand.retraction.tenant, errand.retraction.subject_id)
+    async with errand.bench.ledger.transaction() as ledger:
+        subject = await ledger.retractions.get(*undone)
+    return None if subject is None or subject.colliding else subject.expected
 
 
 async def _begin(errand: Errand) -> Errand | None:

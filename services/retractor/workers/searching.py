@@ -49,7 +49,7 @@ async def search(bench: Bench, place: Place, wanted: Search) -> None:
         return
     found = await _found(bench, place, mailbox, wanted, retraction)
     rivals = await _rivals(bench, retraction, wanted)
-    tags = _subject_tags(bench, wanted.tenant)
+    tags = bench.subject_tags(wanted.tenant)
     judged = [(item, _verdict(wanted, rivals, item, tags)) for item in found]
     accepted = [item for item, verdict in judged if verdict is None]
     family = Family()
@@ -165,8 +165,3 @@ async def _enter(
             return
         await ledger.work.put_search(wanted, None)
         await finish_if_done(bench, ledger, current)
-
-
-def _subject_tags(bench: Bench, tenant: str) -> tuple[str, ...]:
-    known = bench.rules.tenant(tenant)
-    return () if known is None else known.subject_tags
