@@ -206,6 +206,103 @@ async def test_a_copy_that_failed_before_it_was_touched_is_not_undone(inside, of
     assert (finished.counts.restored, finished.counts.already_there) == (0, 0)
 
 
+BUSY = TransientError("throttled", retry_after_seconds=0.1)
+DOWN = TransientError("graph_unavailable")
+
+
+async def put_off(rig, office, failure, change):
+    """Let an attempt fail, and the user change something before the next one."""
+
+    operation, nth, error = failure
+
+    async def fail() -> None:
+        await change()
+        raise error
+
+    await rig.journal(MAIL)
+    retraction_id = await rig.retract(MAIL, "junk")
+    office.before = Once(operation, fail, nth)
+    rig.start()
+    await rig.finished(retraction_id)
+    return retraction_id
+
+
+#: Before its row says that we are about to act, and after.
+ATTEMPTS = pytest.mark.parametrize(
+    "failure",
+    [("folders", 3, DOWN), ("folders", 3, BUSY), ("move", 1, DOWN), ("move", 1, BUSY)],
+)
+
+
+@pytest.fixture
+def box(office: FakeMailboxes) -> FakeMailbox:
+    """Give Ann's mailbox, the mail in it; a folder that it lacks is asked for before each move."""
+    box = put(office, MAIL, ANN)
+    del box.folders[Folder.TRASH.value]
+    box.folders["projects"] = f"{box.user_id}/projects"
+    return box
+
+
+def change(box, **facts):
+    async def change() -> None:
+        [(key, item)] = box.items.items()
+        box.items[key] = replace(item, **facts)
+
+    return change
+
+
+@ATTEMPTS
+async def test_what_its_user_deletes_before_the_next_attempt_is_not_brought_nearer(
+    failure, inside, office, box
+):
+    deletion = change(box, folder_id=box.folders[Folder.DELETIONS.value])
+
+    retraction_id = await put_off(inside, office, failure, deletion)
+
+    assert inside.outcomes(retraction_id) == {ANN: ("already_there", "user_deleted")}
+    assert places(box) == ["recoverableitemsdeletions"]
+
+
+@ATTEMPTS
+async def test_what_its_user_moves_before_the_next_attempt_goes_back_there(
+    failure, inside, office, box
+):
+    tidying = change(box, folder_id=box.folders["projects"], is_read=True)
+    retraction_id = await put_off(inside, office, failure, tidying)
+    assert places(box) == ["junkemail"]
+
+    await inside.restore(retraction_id)
+    await inside.finished(retraction_id, kind="restore")
+
+    assert places(box) == ["projects"]
+    assert [item.is_read for item in box.items.values()] == [True]
+
+
+async def test_a_copy_that_waited_long_for_its_turn_is_looked_at_anew(inside, office, box, pool):
+    async def tidying() -> None:
+        await change(box, folder_id=box.folders["projects"])()
+        await pool.execute("update copies set entered_at = entered_at - interval '1 minute'")
+        raise TransientError("database_unreachable")  # the visit ends; the attempt does not count
+
+    await inside.journal(MAIL)
+    retraction_id = await inside.retract(MAIL, "junk")
+    office.before = Once("folders", tidying, 3)
+    inside.start()
+    await inside.finished(retraction_id)
+
+    [settled] = inside.settled(retraction_id)
+    assert (settled.outcome, settled.folder_before) == ("moved", box.folders["projects"])
+
+
+async def test_a_copy_that_is_gone_before_the_next_attempt_is_absent(inside, office, box):
+    async def vanish() -> None:
+        box.items.clear()
+
+    retraction_id = await put_off(inside, office, ("folders", 3, DOWN), vanish)
+
+    assert inside.outcomes(retraction_id) == {ANN: ("absent", "user_deleted")}
+
+
 class Lost:
     """Moves an item, and loses the answer; then nobody can look until it is over."""
 

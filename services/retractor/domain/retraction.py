@@ -140,6 +140,8 @@ class Copy:
     target_is_read: bool | None = None
     progress: CopyProgress = CopyProgress.FOUND
     trials: Trials = Trials()
+    #: When folder and read state were as they are here; None = just now.
+    found_at: datetime | None = None
     folder_after: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None

@@ -57,6 +57,8 @@ class Pace:
     max_throttles: int = 100
     backoff_seconds: float = 1.0
     max_backoff_seconds: float = 300.0
+    #: After this a copy is looked at anew before it is moved: its user may have moved it.
+    stale_seconds: float = 10.0
     #: How long the user behind an address is taken for granted.
     directory_seconds: float = 86_400.0
 

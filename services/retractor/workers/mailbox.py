@@ -14,8 +14,9 @@ from services.retractor.domain.retraction import Copy, CopyProgress, Search, Tri
 from services.retractor.ports.ledger import Visit
 from services.retractor.workers.attempts import Attempt, PausedError, is_of_ledger, make
 from services.retractor.workers.bench import Bench
+from services.retractor.workers.errands import Errand
 from services.retractor.workers.place import Place
-from services.retractor.workers.removing import Errand, end_if_moved, remove
+from services.retractor.workers.removing import end_if_moved, remove
 from services.retractor.workers.returning import bring_home, end_if_home
 from services.retractor.workers.searching import search
 from services.retractor.workers.settling import close_search, settle

@@ -1,6 +1,6 @@
 """Takes one copy out of its user's sight."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from libs.common.contracts.retraction import Destination, Outcome
 from libs.common.errors import TransientError
@@ -11,53 +11,12 @@ from services.retractor.domain.desired import (
     objection,
     origin_of,
 )
-from services.retractor.domain.mail import FoundCopy, Mailbox
-from services.retractor.domain.retraction import Copy, CopyProgress, Retraction, Status
+from services.retractor.domain.mail import FoundCopy
+from services.retractor.domain.retraction import Copy, CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
-from services.retractor.workers.bench import Bench
-from services.retractor.workers.place import FOLDER_OF, Place, folders_to_compare
-from services.retractor.workers.settling import CANCELLED, Landed, is_running, is_settled, settle
-
-USER_DELETED = "user_deleted"
-FOLDER_MISSING = "folder_missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One copy on its way out."""
-
-    bench: Bench
-    place: Place
-    retraction: Retraction
-    mailbox: Mailbox
-    copy: Copy
-    graph_message_id: str
-    #: An earlier attempt may have been carried out: its answer never came, or we crashed.
-    unsure: bool = False
-
-    @property
-    def destination(self) -> Destination:
-        """Where the copy is to go."""
-        return self.retraction.wish.destination
-
-    async def settle(
-        self,
-        outcome: Outcome,
-        reason: str | None = None,
-        *,
-        folder_after: str | None = None,
-        landed: Landed | None = None,
-    ) -> None:
-        """Write and announce the outcome, with folders by their names."""
-        names = dict(await self.place.names_of([self.copy.folder_before]))
-        after = None if outcome is Outcome.ABSENT else self.copy.folder_before
-        if outcome is Outcome.MOVED:
-            name = FOLDER_OF[self.destination].value
-            after = folder_after or name
-            names[after] = name
-        await settle(
-            self.bench, self.copy, outcome, reason, folder_after=after, landed=landed, names=names
-        )
+from services.retractor.workers.errands import FOLDER_MISSING, USER_DELETED, Errand
+from services.retractor.workers.place import FOLDER_OF, folders_to_compare
+from services.retractor.workers.settling import CANCELLED, is_running, is_settled
 
 
 async def remove(errand: Errand) -> None:
@@ -69,20 +28,43 @@ async def remove(errand: Errand) -> None:
     Raises:
         TransientError, PermanentError: see `ports.mailboxes`.
     """
-    copy = errand.copy
-    if copy.progress is CopyProgress.ACTING:
-        errand = replace(errand, unsure=True)
-        if await end_if_moved(errand):
-            return
-    if errand.retraction.status is Status.CANCELLING:
-        await errand.settle(Outcome.UNTOUCHED, CANCELLED)
+    acting = errand.copy.progress is CopyProgress.ACTING
+    if await _is_called_off(errand, acting=acting):
         return
+    if acting or errand.is_stale:
+        item = await errand.bench.mailboxes.look_up(errand.mailbox, errand.graph_message_id)
+        errand = replace(errand, unsure=acting)
+        if acting and await _end_if_moved(errand, item):
+            return
+        if await _is_called_off(errand):
+            return
+        if item is None:
+            await _gone(errand)
+            return
+        errand = replace(errand, copy=_as_found(errand.copy, item))
     settled = await _without_write(errand)
     if settled or errand.retraction.dry_run:
         return
     begun = await _begin(errand)
     if begun is not None:
         await _write(begun)
+
+
+async def _is_called_off(errand: Errand, *, acting: bool = False) -> bool:
+    """Settle a copy of a cancelled retraction, unless its move may be under way."""
+    if acting or errand.retraction.status is not Status.CANCELLING:
+        return False
+    await errand.settle(Outcome.UNTOUCHED, CANCELLED)
+    return True
+
+
+def _as_found(copy: Copy, item: FoundCopy) -> Copy:
+    return replace(
+        copy,
+        folder_before=item.folder_id,
+        was_read=item.is_read,
+        receipt_requested=item.receipt_requested,
+    )
 
 
 async def end_if_moved(errand: Errand) -> bool:
@@ -92,6 +74,10 @@ async def end_if_moved(errand: Errand) -> bool:
         TransientError, PermanentError: see `ports.mailboxes`.
     """
     item = await errand.bench.mailboxes.look_up(errand.mailbox, errand.graph_message_id)
+    return await _end_if_moved(errand, item)
+
+
+async def _end_if_moved(errand: Errand, item: FoundCopy | None) -> bool:
     if not await _has_happened(errand, item):
         return False
     await _arrived(errand, None if item is None else item.folder_id)

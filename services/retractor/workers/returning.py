@@ -8,7 +8,7 @@ from services.retractor.domain.desired import CopyState, objection
 from services.retractor.domain.mail import Fingerprint, FoundCopy
 from services.retractor.domain.retraction import CopyProgress, Status
 from services.retractor.ports.mailboxes import Folder, Move, Moved
-from services.retractor.workers.removing import FOLDER_MISSING, USER_DELETED, Errand
+from services.retractor.workers.errands import FOLDER_MISSING, USER_DELETED, Errand
 from services.retractor.workers.settling import CANCELLED, Landed, is_running, is_settled, settle
 
 

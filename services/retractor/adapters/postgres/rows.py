@@ -195,6 +195,7 @@ def copy(row: Row) -> Copy:
         target_is_read=row["target_is_read"],
         progress=CopyProgress(row["progress"]),
         trials=trials(row),
+        found_at=row["entered_at"],
         folder_after=row["folder_after"],
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         reason=row["reason"],
