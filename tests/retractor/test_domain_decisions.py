@@ -77,12 +77,6 @@ A, B, C = "a@acme.example", "b@acme.example", "c@acme.example"
             {},
             Cleared((B,), {A: "protected_mailbox"}),
         ),
-        (
-            {"limits": {"mailboxes_per_hour": 3}},
-            {"automatic": True},
-            {"used_this_hour": 2},
-            Held("mailboxes_per_hour"),
-        ),
         ({"limits": {"mailboxes_per_hour": 3}}, {}, {"used_this_hour": 2}, Cleared((A, B))),
         (
             {"limits": {"approve_hard_delete": True}},
@@ -96,6 +90,22 @@ def test_mailboxes_are_cleared_left_out_or_held(changes, asked, more, decision):
     assert (
         clear(request(**asked), EVERYTHING, tenant(**changes), [B, A.upper()], **more) == decision
     )
+
+
+@pytest.mark.parametrize(
+    ("publisher", "decision"),
+    [
+        ({"name": "classifier"}, Held("mailboxes_per_hour")),
+        ({"name": "soar"}, Held("mailboxes_per_hour")),
+        ({"name": "console", "asserts_persons": True}, Cleared((A, B))),
+        ({"name": "cli"}, Cleared((A, B))),
+    ],
+)
+def test_whoever_stands_for_no_person_counts_by_the_hour(publisher, decision):
+    rights = EVERYTHING.model_copy(update=publisher)
+    limited = tenant(limits={"mailboxes_per_hour": 3})
+    assert clear(request(), rights, limited, [A, B], used_this_hour=2) == decision
+    assert clear(request(), rights, limited, [A], used_this_hour=2) == Cleared((A,))
 
 
 def test_a_publishers_own_limit_counts_where_it_is_lower():

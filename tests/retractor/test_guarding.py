@@ -3,7 +3,7 @@
 from libs.common.contracts.retraction import RetractionHeld
 from tests.retractor.rig import Mail, deliver, writes
 
-ANN, BOB, CAT = "ann@acme.example", "bob@acme.example", "cat@acme.example"
+ANN, BOB, CAT, DAN = (f"{name}@acme.example" for name in ("ann", "bob", "cat", "dan"))
 PHISH = Mail(to=(ANN, BOB))
 
 
@@ -60,6 +60,38 @@ async def test_automatic_retractions_share_a_limit_per_hour(make_rig, simulator)
 
     [held] = rig.published.contracts(RetractionHeld)
     assert (held.reason, held.publisher) == ("mailboxes_per_hour", "classifier")
+
+
+async def test_other_systems_share_that_limit_with_all_that_they_find(make_rig, simulator):
+    rig = make_rig(limits={"mailboxes_per_hour": 3})
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH)
+    for one in (CAT, DAN):
+        simulator.admin.forward(ANN, PHISH.internet_message_id, [one])
+    rig.start()
+    first = await rig.retract(PHISH, "trash", "soar", mailboxes=[ANN], depth=1)
+    finished = await rig.finished(first)
+    assert finished.counts.moved == 5
+
+    await rig.retract(PHISH, "trash", "soar", mailboxes=[BOB])
+
+    [held] = rig.published.contracts(RetractionHeld)
+    assert (held.reason, held.publisher) == ("mailboxes_per_hour", "soar")
+
+
+async def test_a_family_that_reaches_that_limit_waits(make_rig, simulator):
+    rig = make_rig(limits={"mailboxes_per_hour": 2})
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH)
+    for one in (CAT, DAN):
+        simulator.admin.forward(ANN, PHISH.internet_message_id, [one])
+    rig.start()
+
+    retraction_id = await rig.retract(PHISH, "trash", "soar", mailboxes=[ANN], depth=1)
+    await rig.finished(retraction_id)
+
+    outcomes = rig.outcomes(retraction_id)
+    assert {outcomes[one] for one in (CAT, DAN)} == {("untouched", "mailboxes_per_hour")}
 
 
 async def test_a_hard_delete_waits_where_so_configured(make_rig, simulator):

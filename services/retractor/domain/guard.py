@@ -9,6 +9,8 @@ from services.retractor.domain.addresses import domain_of, normalised
 
 #: The only publisher that is a machine's verdict; all others speak for persons.
 AUTOMATIC_PUBLISHER = "classifier"
+#: People's own commands on this deployment.
+CLI_PUBLISHER = "cli"
 
 # Reason codes: refusals of the whole command,
 NOT_AUTHORISED = "not_authorised"
@@ -91,13 +93,14 @@ def clear(
     """Return what of `mailboxes` a command that was not refused may touch.
 
     `touched_before` counts mailboxes that it has already (a standing order that later recipients
-    join); `used_this_hour` those of all automatic retractions of the tenant.
+    join); `used_this_hour` those of all retractions of the tenant that count by the hour.
     """
     wanted, refused = _without_refused(tenant, mailboxes)
     limit = _per_request(rights, tenant)
     if touched_before + len(wanted) > limit:
         return Held(MAILBOXES_PER_REQUEST)
-    if request.automatic and used_this_hour + len(wanted) > tenant.limits.mailboxes_per_hour:
+    too_many = used_this_hour + len(wanted) > tenant.limits.mailboxes_per_hour
+    if too_many and is_counted(rights):
         return Held(MAILBOXES_PER_HOUR)
     if request.destination is Destination.HARD_DELETE and tenant.limits.approve_hard_delete:
         return Held(HARD_DELETE)
@@ -107,6 +110,11 @@ def clear(
     if held and not free and not touched_before:
         return Held(VIP_MAILBOX)
     return Cleared(free, refused, held)
+
+
+def is_counted(rights: PublisherRights) -> bool:
+    """Return whether a publisher's retractions count by the hour: no person is known to ask."""
+    return rights.name != CLI_PUBLISHER and not rights.asserts_persons
 
 
 def _without_refused(

@@ -52,7 +52,7 @@ async def join(
         tenant,
         tuple(roles),
         touched_before=len(known),
-        used_this_hour=await _used(ledger, retraction, now),
+        used_this_hour=await _used(ledger, retraction, rights, now),
     )
     if isinstance(decision, guard.Refused):
         return []
@@ -63,7 +63,7 @@ async def join(
         retraction, status=Status.RUNNING, round=retraction.round + (1 if again else 0)
     )
     await ledger.retractions.put(retraction)
-    await _enter(ledger, retraction, decision, roles, now)
+    await _enter(ledger, retraction, (decision, rights), roles, now)
     return []
 
 
@@ -107,7 +107,7 @@ async def _admit_known(
     roles = {one.mailbox: one.role for one in receipts if one.message_key == retraction.message_key}
     if retraction.named_mailboxes is not None:
         roles = {box: roles.get(box, "recipient") for box in retraction.named_mailboxes}
-    used = await _used(ledger, retraction, now)
+    used = await _used(ledger, retraction, rights, now)
     decision = guard.clear(_request(retraction), rights, tenant, tuple(roles), used_this_hour=used)
     if isinstance(decision, guard.Held):
         return await _hold(ledger, retraction, decision, now)
@@ -115,7 +115,7 @@ async def _admit_known(
         return await _refuse(ledger, retraction, guard.Refused(guard.NO_MAILBOXES), now)
     retraction = replace(retraction, status=Status.RUNNING, waiting_until=None)
     await ledger.retractions.put(retraction)
-    await _enter(ledger, retraction, decision, roles, now)
+    await _enter(ledger, retraction, (decision, rights), roles, now)
     return [(_key(retraction), announcements.accepted(retraction, len(decision.mailboxes)))]
 
 
@@ -163,8 +163,10 @@ async def _with_message(
     )
 
 
-async def _used(ledger: Transaction, retraction: Retraction, now: datetime) -> int:
-    if not retraction.wish.automatic or retraction.dry_run:
+async def _used(
+    ledger: Transaction, retraction: Retraction, rights: "PublisherRights", now: datetime
+) -> int:
+    if retraction.dry_run or not guard.is_counted(rights):
         return 0
     return await ledger.usage.of_last_hour(retraction.tenant, now)
 
@@ -172,10 +174,11 @@ async def _used(ledger: Transaction, retraction: Retraction, now: datetime) -> i
 async def _enter(
     ledger: Transaction,
     retraction: Retraction,
-    decision: guard.Cleared,
+    verdict: "tuple[guard.Cleared, PublisherRights]",
     roles: Mapping[str, str],
     now: datetime,
 ) -> None:
+    decision, rights = verdict
     expected, internet_message_id = retraction.expected, retraction.internet_message_id
     if expected is None or internet_message_id is None:
         return
@@ -195,7 +198,7 @@ async def _enter(
     await ledger.work.add_searches(searches, now)
     await _leave_out(ledger, retraction, decision.refused, Outcome.REFUSED, now)
     await _leave_out(ledger, retraction, decision.held, Outcome.UNTOUCHED, now)
-    if retraction.wish.automatic and not retraction.dry_run:
+    if guard.is_counted(rights) and not retraction.dry_run:
         await ledger.usage.count(retraction.tenant, now, len(searches))
 
 

@@ -1,6 +1,6 @@
 """Follows a conversation to replies and forwards inside the tenant (capability D3)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from libs.common.contracts.retraction import Outcome, RetractMail
@@ -98,8 +98,7 @@ async def join(
     The retraction is locked by the caller: mailboxes that find members of the family at the same
     time are counted one after the other.
     """
-    known = await ledger.progress.mailboxes(retraction.tenant, retraction.retraction_id)
-    cleared = _cleared(bench, retraction, family.joining, known)
+    cleared = await _cleared(bench, ledger, retraction, family.joining)
     searches = [
         _search(retraction, address, item, descent)
         for address in cleared.mailboxes
@@ -135,33 +134,49 @@ def _search(retraction: Retraction, address: str, item: FoundCopy, descent: Desc
     )
 
 
-def _cleared(
-    bench: Bench, retraction: Retraction, joining: Iterable[str], known: frozenset[str]
+async def _cleared(
+    bench: Bench, ledger: Transaction, retraction: Retraction, joining: Collection[str]
 ) -> guard.Cleared:
     """Return which mailboxes may join: too many new ones wait, those in it already go on."""
     tenant = bench.rules.tenant(retraction.tenant)
     rights = bench.rules.rights_of(retraction.publisher)
+    if not joining:
+        return guard.Cleared(())
     if tenant is None or rights is None:
         return guard.Cleared((), refused=dict.fromkeys(joining, guard.NOT_AUTHORISED))
-    request = guard.Request(
+    known = await ledger.progress.mailboxes(retraction.tenant, retraction.retraction_id)
+    counts = guard.is_counted(rights) and not retraction.dry_run
+    now = bench.clock.now()
+    used = await ledger.usage.of_last_hour(retraction.tenant, now) if counts else 0
+
+    def clear(addresses: Sequence[str], touched_before: int, used: int) -> guard.Cleared:
+        decision = guard.clear(
+            _request(retraction),
+            rights,
+            tenant,
+            addresses,
+            touched_before=touched_before,
+            used_this_hour=used,
+        )
+        if isinstance(decision, guard.Cleared):
+            return decision
+        return guard.Cleared((), held=dict.fromkeys(addresses, decision.reason))
+
+    old = [address for address in joining if address in known]
+    inside = clear(old, len(known) - len(old), 0)
+    new = clear([address for address in joining if address not in known], len(known), used)
+    if counts and new.mailboxes:
+        await ledger.usage.count(retraction.tenant, now, len(new.mailboxes))
+    return guard.Cleared(
+        inside.mailboxes + new.mailboxes, inside.refused | new.refused, inside.held | new.held
+    )
+
+
+def _request(retraction: Retraction) -> guard.Request:
+    return guard.Request(
         publisher=retraction.publisher,
         type=RetractMail.type,
         tenant=retraction.tenant,
         destination=retraction.wish.destination,
         automatic=retraction.wish.automatic,
     )
-    old = [address for address in joining if address in known]
-    fresh = [address for address in joining if address not in known]
-    both = guard.Cleared(())
-    for addresses, before in ((old, len(known) - len(old)), (fresh, len(known))):
-        if not addresses:
-            continue
-        decision = guard.clear(request, rights, tenant, addresses, touched_before=before)
-        if isinstance(decision, guard.Refused | guard.Held):
-            decision = guard.Cleared((), held=dict.fromkeys(addresses, decision.reason))
-        both = guard.Cleared(
-            both.mailboxes + decision.mailboxes,
-            both.refused | decision.refused,
-            both.held | decision.held,
-        )
-    return both
