@@ -76,3 +76,14 @@ async def test_what_can_never_succeed_is_given_up_at_once(job):
     await job.fail(PermanentError("out_of_scope"))
 
     assert job.ended == "out_of_scope"
+
+
+async def test_a_bug_of_ours_is_retried_and_given_up_like_an_outage(job, clock):
+    await job.fail(KeyError("surprise"))
+    assert (job.ended, job.trials.failures) == (None, 1)
+
+    while job.ended is None:
+        await clock.advance((job.until - clock.now()).total_seconds())
+        await job.fail(KeyError("surprise"))
+
+    assert job.ended == "internal_error"

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from libs.common.clock import SystemClock
 from libs.common.contracts.retraction import RetractionAccepted, RetractionFinished
 from services.retractor.workers.announcer import announce_some
@@ -74,6 +76,34 @@ async def test_recipients_of_later_reports_join_a_standing_order(rig, simulator,
 
     assert again.counts.moved == 2
     assert set(folders(PHISH.internet_message_id).values()) == {"recoverableitemsdeletions"}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_an_order_stands_though_the_first_part_names_nobody_here(
+    is_known, rig, simulator, folders
+):
+    deliver(simulator, PHISH)
+    if is_known:
+        await rig.journal(PHISH, to=["friend@outside.example"])
+    retraction_id = await rig.retract(PHISH)
+    if not is_known:
+        await rig.journal(PHISH, to=["friend@outside.example"])
+    first = await rig.finished(retraction_id)
+    assert (first.status, first.reason) == ("finished", "no_mailboxes")
+
+    await rig.journal(PHISH)
+    second = await rig.finished(retraction_id, round_=2)
+
+    assert (second.reason, second.counts.moved) == (None, 2)
+    assert set(folders(PHISH.internet_message_id).values()) == {"recoverableitemsdeletions"}
+
+
+async def test_a_dry_run_that_finds_no_mailbox_stands_for_nothing(rig):
+    await rig.journal(PHISH, to=["friend@outside.example"])
+
+    finished = await rig.finished(await rig.retract(PHISH, dry_run=True))
+
+    assert (finished.status, finished.reason) == ("refused", "no_mailboxes")
 
 
 async def test_they_do_not_join_one_that_named_its_mailboxes(rig, simulator, folders):

@@ -60,7 +60,10 @@ async def join(
         decision = guard.Cleared((), held=dict.fromkeys(roles, decision.reason))
     again = retraction.status is Status.FINISHED
     retraction = replace(
-        retraction, status=Status.RUNNING, round=retraction.round + (1 if again else 0)
+        retraction,
+        status=Status.RUNNING,
+        status_reason=None,
+        round=retraction.round + (1 if again else 0),
     )
     await ledger.retractions.put(retraction)
     await _enter(ledger, retraction, (decision, rights), roles, now)
@@ -112,7 +115,7 @@ async def _admit_known(
     if isinstance(decision, guard.Held):
         return await _hold(ledger, retraction, decision, now)
     if isinstance(decision, guard.Refused) or not roles:
-        return await _refuse(ledger, retraction, guard.Refused(guard.NO_MAILBOXES), now)
+        return await _end_without_mailboxes(ledger, retraction, now)
     retraction = replace(retraction, status=Status.RUNNING, waiting_until=None)
     await ledger.retractions.put(retraction)
     await _enter(ledger, retraction, (decision, rights), roles, now)
@@ -223,6 +226,23 @@ async def _wait(desk: Desk, ledger: Transaction, retraction: Retraction, now: da
     await ledger.retractions.put(retraction)
     named = normalised(retraction.named_mailboxes or ())
     return [(_key(retraction), announcements.accepted(retraction, len(named)))]
+
+
+async def _end_without_mailboxes(
+    ledger: Transaction, retraction: Retraction, now: datetime
+) -> Answers:
+    """End what concerns no mailbox; a standing order stands: parts of the report may be to come."""
+    if retraction.standing_until is None:
+        return await _refuse(ledger, retraction, guard.Refused(guard.NO_MAILBOXES), now)
+    retraction = replace(
+        retraction,
+        status=Status.FINISHED,
+        status_reason=guard.NO_MAILBOXES,
+        waiting_until=None,
+    )
+    await ledger.retractions.put(retraction)
+    answers = announcements.accepted(retraction, 0), announcements.finished(retraction, {}, now)
+    return [(_key(retraction), answer) for answer in answers]
 
 
 async def _hold(

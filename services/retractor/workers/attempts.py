@@ -57,7 +57,9 @@ async def make(bench: Bench, attempt: Attempt) -> None:
             raise
         throttled = error.reason in (_THROTTLED, _THROTTLED_EVERYWHERE)
         await (_after_throttle if throttled else _after_failure)(bench, attempt, error)
-    except Exception as error:  # noqa: BLE001 - a bug on one copy must not stop all the others
+    # No group of tasks around this survives an exception: a bug that one copy brings out would end
+    # the service for all, and again at its next start.
+    except Exception as error:  # noqa: BLE001 - as the consumer loop, for work without a message
         _log.exception("attempt_failed", error=type(error).__name__)
         await _after_failure(bench, attempt, TransientError(INTERNAL_ERROR))
 
