@@ -51,6 +51,8 @@ class PostgresSubscription:
         self._held: dict[int, int] = {}
         self._arrived: deque[tuple[int, Delivery]] = deque()
         self._failure: UndeliverError | None = None
+        #: A call failed, so the server may believe that we hold more than we do.
+        self._is_in_doubt = False
         self._has_news = asyncio.Event()
         self._has_moved = asyncio.Event()
 
@@ -82,6 +84,9 @@ class PostgresSubscription:
                 [reason for _, reason, _ in terms],
                 [delay_seconds for _, _, delay_seconds in terms],
             )
+        except UndeliverError:
+            self._is_in_doubt = True
+            raise
         finally:
             # Settled or not, they are not ours any more: no heartbeat may keep them from others.
             for receipt in receipts:
@@ -100,9 +105,12 @@ class PostgresSubscription:
                 continue
             self._bell.clear()
             try:
+                if self._is_in_doubt:
+                    await self._clear_up()
                 claimed = await self._claim(room)
                 idle_seconds = 0.0 if claimed else await self._seconds_until_due()
             except UndeliverError as error:
+                self._is_in_doubt = True
                 self._failure = error
                 self._has_news.set()
                 idle_seconds = POLL_SECONDS
@@ -128,10 +136,15 @@ class PostgresSubscription:
         """Hand back all that is unsettled: the last that happens here."""
         try:
             await self._session.fetch(
-                "release", self._queue, self._id, timeout_seconds=_RELEASE_TIMEOUT_SECONDS
+                "release", self._queue, self._id, [], timeout_seconds=_RELEASE_TIMEOUT_SECONDS
             )
         except UndeliverError as error:
             _log.warning("release_failed", queue=self._queue, reason=error.reason)
+
+    async def _clear_up(self) -> None:
+        """Hand back what we hold without knowing, or no longer; its lease would keep it away."""
+        self._is_in_doubt = False
+        await self._session.fetch("release", self._queue, self._id, list(self._held.values()))
 
     async def _claim(self, most: int) -> bool:
         rows = await self._session.fetch("claim", self._queue, self._id, most, self._lease_seconds)

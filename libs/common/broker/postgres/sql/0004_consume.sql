@@ -125,8 +125,8 @@ begin
 end
 $$;
 
--- Hands back all that one subscription holds.
-create function release(of_queue text, subscription uuid) returns void
+-- Hands back what one subscription holds, but for some claims.
+create function release(of_queue text, subscription uuid, but_for bigint[]) returns void
 language plpgsql security definer
 set enable_seqscan = off
 set search_path = broker, pg_temp as $$
@@ -135,7 +135,7 @@ begin
     perform set_config('synchronous_commit', 'off', true);
     with held as materialized (
         select d.delivery_id from deliveries d
-         where d.queue = of_queue and d.claimed_by = subscription
+         where d.queue = of_queue and d.claimed_by = subscription and d.claim <> all (but_for)
          order by d.delivery_id
            for update
     )

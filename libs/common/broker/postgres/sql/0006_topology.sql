@@ -69,7 +69,7 @@ grant execute on function
     due_in_seconds(text),
     extend(text, bigint[], bigint[], double precision),
     settle(text, bigint[], bigint[], text[], text[], double precision[]),
-    release(text, uuid),
+    release(text, uuid, bigint[]),
     waiting_dead_letters(text, integer),
     replay(bigint),
     declared(),

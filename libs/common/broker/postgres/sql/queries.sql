@@ -23,8 +23,8 @@ select delivery_id from extend($1, $2, $3, $4) as delivery_id
 select settle($1, $2, $3, $4, $5, $6)
 
 -- name: release
--- What a consumer does last.
-select release($1, $2)
+-- What a consumer does last, and after a failure that it cannot see through.
+select release($1, $2, $3)
 
 -- name: waiting_dead_letters
 -- Lists what was given up on, as far as the caller may see it.
