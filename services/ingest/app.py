@@ -23,6 +23,7 @@ from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
 from services.ingest.adapters.postgres import (
+    ANSWER_SECONDS,
     SQL,
     PostgresKeptMail,
     PostgresKnownTokens,
@@ -139,7 +140,12 @@ async def ingest(
 
 @asynccontextmanager
 async def _pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(postgres_dsn, schema=SCHEMA, application="undeliver-ingest")
+    pool = await open_pool(
+        postgres_dsn,
+        schema=SCHEMA,
+        application="undeliver-ingest",
+        command_timeout_seconds=ANSWER_SECONDS,
+    )
     try:
         await migrate(pool, SQL)
         yield pool

@@ -11,6 +11,9 @@ _FILE = re.compile(r"^(\d{4})_\w+\.sql$")
 #: One migrator at a time in a database: any constant will do, but all must use the same.
 _LOCK = 7_205_759_403_792_793
 
+#: Building an index takes longer than any statement at work, and so does another migrator.
+_LIMIT_SECONDS = 3600.0
+
 _TABLE = """
 create table if not exists migrations (
     package text not null,
@@ -31,7 +34,9 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
     """
     with translated():
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute(
+                "select pg_advisory_xact_lock($1)", _LOCK, timeout=_LIMIT_SECONDS
+            )
             await connection.execute(_TABLE)
             rows = await connection.fetch(
                 "select number from migrations where package = $1", package
@@ -39,7 +44,7 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
             applied = {row["number"] for row in rows}
             for number, sql in _numbered(package):
                 if number not in applied:
-                    await connection.execute(sql)
+                    await connection.execute(sql, timeout=_LIMIT_SECONDS)
                     await connection.execute(
                         "insert into migrations (package, number) values ($1, $2)", package, number
                     )

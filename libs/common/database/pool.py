@@ -11,9 +11,18 @@ COMMAND_TIMEOUT_SECONDS = 60.0
 
 
 async def open_pool(
-    dsn: str, *, schema: str, max_size: int = 10, application: str = "undeliver"
+    dsn: str,
+    *,
+    schema: str,
+    max_size: int = 10,
+    application: str = "undeliver",
+    command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
 ) -> asyncpg.Pool:
     """Open a pool whose connections see `schema` only; close it with `await pool.close()`.
+
+    Before a server that stands still, a cancelled statement ends no sooner than a timed-out one:
+    asyncpg waits as long again for the server to hear of it. Who has somebody waiting for an answer
+    takes a short `command_timeout_seconds`.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -24,7 +33,7 @@ async def open_pool(
             min_size=1,
             max_size=max_size,
             timeout=CONNECT_TIMEOUT_SECONDS,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            command_timeout=command_timeout_seconds,
             server_settings={
                 "search_path": schema,
                 "application_name": application,

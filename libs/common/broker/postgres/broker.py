@@ -9,7 +9,7 @@ from libs.common.broker.postgres.dead_letters import PostgresDeadLetters
 from libs.common.broker.postgres.group_commit import GroupCommit
 from libs.common.broker.postgres.notifications import Notifications
 from libs.common.broker.postgres.rows import columns_of
-from libs.common.broker.postgres.session import Depth, Session, connected
+from libs.common.broker.postgres.session import CALL_TIMEOUT_SECONDS, Depth, Session, connected
 from libs.common.broker.postgres.subscription import PostgresSubscription
 from libs.common.broker.postgres.wakeups import Wakeups
 from libs.common.broker.topology import MAX_BODY_BYTES, Topology
@@ -68,7 +68,8 @@ class PostgresBroker:
             TransientError: `broker_unreachable`.
         """
         wakeups = wakeups or Wakeups()
-        async with connected(dsn, max_size=_CONNECTIONS) as session:
+        longest = max(CALL_TIMEOUT_SECONDS, publish_timeout_seconds)
+        async with connected(dsn, max_size=_CONNECTIONS, longest_call_seconds=longest) as session:
             notifications = Notifications(dsn, session, wakeups, clock)
             broker = cls(
                 session,

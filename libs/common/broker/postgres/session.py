@@ -68,14 +68,18 @@ class Session:
 
 
 @asynccontextmanager
-async def connected(dsn: str, *, max_size: int) -> AsyncIterator[Session]:
+async def connected(
+    dsn: str, *, max_size: int, longest_call_seconds: float = CALL_TIMEOUT_SECONDS
+) -> AsyncIterator[Session]:
     """Open the queue as the role that `dsn` names.
 
     Raises:
         TransientError: `broker_unreachable`.
     """
     with broker_errors():
-        pool = await open_pool(dsn, schema=SCHEMA, max_size=max_size)
+        pool = await open_pool(
+            dsn, schema=SCHEMA, max_size=max_size, command_timeout_seconds=longest_call_seconds
+        )
     try:
         yield Session(pool)
     finally:

@@ -1,5 +1,8 @@
 """The book of report keys in Postgres."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
@@ -11,6 +14,9 @@ from services.ingest.domain.reception import Entry, Reception
 
 SQL = "services.ingest.adapters.sql"
 
+#: A client waits for its reply: a database that stands still must not keep it.
+ANSWER_SECONDS = 10.0
+
 
 class PostgresReportKeys:
     """See `ReportKeys`."""
@@ -21,14 +27,14 @@ class PostgresReportKeys:
 
     async def find(self, report_key: str) -> Entry | None:
         """See `ReportKeys.find`."""
-        with translated():
+        async with _answered():
             row = await self._pool.fetchrow(self._sql["find"], report_key)
         return None if row is None else _entry(row)
 
     async def enter(self, entry: Entry) -> Entry:
         """See `ReportKeys.enter`."""
         reception = entry.reception
-        with translated():
+        async with _answered():
             is_new = await self._pool.fetchval(
                 self._sql["enter"],
                 entry.report_key,
@@ -57,7 +63,7 @@ class PostgresReportKeys:
 
         Not flushed for itself: after a crash without it, a repetition announces the same again.
         """
-        with translated():
+        async with _answered():
             await self._pool.execute(self._sql["mark_published"], report_key, at)
 
     async def check(self) -> None:
@@ -66,7 +72,7 @@ class PostgresReportKeys:
         Raises:
             TransientError: `database_unreachable`.
         """
-        with translated():
+        async with _answered():
             await self._pool.fetchval("select 1")
 
 
@@ -89,3 +95,11 @@ def _entry(row: asyncpg.Record) -> Entry:
         ),
         published_at=row["published_at"],
     )
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    """Bound the wait, for a free connection, too, and raise our own errors."""
+    with translated():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield
