@@ -11,11 +11,11 @@ import asyncpg
 from libs.common.authority import Authority
 from libs.common.broker.port import Broker
 from libs.common.broker.postgres.broker import PostgresBroker
+from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
 from libs.common.clock import Clock, SystemClock
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from libs.common.errors import TransientError
 from libs.common.metrics import start_at_zero
 from libs.common.probes import Check, serve_probes
 from libs.common.tenants.loading import load_configuration
@@ -76,7 +76,7 @@ async def audit(
         recorder = Recorder(broker, PostgresAuditLog(pool), rules, clock)
         await _start_gauges(archive, rules)
         start_at_zero(AUDIT_EVENTS)
-        yield Audit(recorder.run, {"queues": partial(_check_queues, broker), "log": archive.heads})
+        yield Audit(recorder.run, {"queues": partial(check_queues, broker), "log": archive.heads})
 
 
 async def verify_record(postgres_dsn: str, *, chain: str | None = None) -> Verification:
@@ -105,8 +105,3 @@ async def _start_gauges(archive: PostgresArchive, rules: Rules) -> None:
         metrics.head_timestamp_seconds.labels(chain)
     for chain, recorded_at in (await archive.ended_at()).items():
         metrics.head_timestamp_seconds.labels(chain).set(recorded_at.timestamp())
-
-
-async def _check_queues(broker: Broker) -> None:
-    if await broker.missing():
-        raise TransientError("queue_missing")

@@ -14,12 +14,13 @@ from libs.common.broker.consumer import consume
 from libs.common.broker.inbox import PostgresInbox
 from libs.common.broker.port import Broker
 from libs.common.broker.postgres.broker import PostgresBroker
+from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import CLASSIFIER_EVENTS, UNDELIVER
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts.mail import MailJournaled
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from libs.common.errors import ConfigurationError, TransientError
+from libs.common.errors import ConfigurationError
 from libs.common.probes import Check, serve_probes
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
@@ -114,7 +115,7 @@ async def classifier(
                 service=SCHEMA,
                 concurrency=tuning.prefetch,
             ),
-            {"queues": partial(_check_queues, broker)},
+            {"queues": partial(check_queues, broker)},
         )
 
 
@@ -138,8 +139,3 @@ async def open_evaluator(tuning: Tuning, clock: Clock) -> AsyncIterator[Evaluati
     )
     async with EvaluationPool.open(tuning.workers, limits, clock) as evaluator:
         yield evaluator
-
-
-async def _check_queues(broker: Broker) -> None:
-    if await broker.missing():
-        raise TransientError("queue_missing")

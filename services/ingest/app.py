@@ -12,11 +12,12 @@ from libs.common.blobs.port import Blobs
 from libs.common.broker.port import Broker
 from libs.common.broker.postgres import PostgresBroker
 from libs.common.broker.publishing import CausedPublish
+from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import Clock, SystemClock
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from libs.common.errors import ConfigurationError, TransientError
+from libs.common.errors import ConfigurationError
 from libs.common.probes import Check, serve_probes
 from libs.common.tenants.directory import journal_domains
 from libs.common.tenants.loading import load_configuration
@@ -130,7 +131,7 @@ async def ingest(
                     retain, PostgresKeptMail(pool), blobs, Retention.of(configuration), clock
                 ),
                 checks={
-                    "queues": partial(_check_queues, broker),
+                    "queues": partial(check_queues, broker),
                     "database": report_keys.check,
                     "blobs": blobs.check,
                 },
@@ -171,8 +172,3 @@ def _listener_limits(tuning: Tuning) -> ListenerLimits:
         idle_seconds=tuning.smtp_idle_seconds,
         spool_folder=tuning.spool_folder,
     )
-
-
-async def _check_queues(broker: Broker) -> None:
-    if await broker.missing():
-        raise TransientError("queue_missing")

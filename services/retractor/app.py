@@ -13,13 +13,13 @@ from libs.common.broker.handling import Handler
 from libs.common.broker.inbox import PostgresInbox
 from libs.common.broker.port import Broker
 from libs.common.broker.postgres.broker import PostgresBroker
+from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import RETRACTOR_COMMANDS, RETRACTOR_EVENTS, UNDELIVER
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts.mail import MailJournaled
 from libs.common.contracts.retraction import CancelRetraction, RestoreRetraction, RetractMail
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from libs.common.errors import TransientError
 from libs.common.probes import Check, serve_probes
 from libs.common.runtime import run_together
 from libs.common.tenants.directory import Directory
@@ -121,7 +121,7 @@ async def retractor(
             await PostgresSchedule(pool).recover()
         bench = bench_of(pool, broker, mailboxes, rules, clock=clock, tuning=tuning)
         loops = _loops(broker, bench, inbox, Authority.of(configuration), tuning)
-        yield Retractor(partial(run_together, loops), {"queues": partial(_check_queues, broker)})
+        yield Retractor(partial(run_together, loops), {"queues": partial(check_queues, broker)})
     finally:
         await mailboxes.close()
         await pool.close()
@@ -223,8 +223,3 @@ def _loops(
             concurrency=tuning.prefetch,
         )
     return loops
-
-
-async def _check_queues(broker: Broker) -> None:
-    if await broker.missing():
-        raise TransientError("queue_missing")
