@@ -50,6 +50,14 @@ async def test_a_guarded_address_that_nobody_has_stops_nothing(make_rig, simulat
     assert outcomes == {ALIAS: ("moved", None), BOB: ("moved", None)}
 
 
+async def test_who_is_guarded_is_asked_once(make_rig, simulator):
+    guarded = ("soc@acme.example", "dan@acme.example")
+    await retracted(make_rig(protected_mailboxes=guarded), simulator)
+
+    calls = simulator.admin.statistics()["calls"]
+    assert calls["list_users"] == len(guarded) + len(MAIL.to)
+
+
 @pytest.mark.parametrize("status", [403, 503])
 async def test_nothing_is_touched_as_long_as_nobody_knows_who_is_guarded(
     status, make_rig, simulator, folders

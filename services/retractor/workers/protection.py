@@ -17,8 +17,8 @@ from services.retractor.ports.mailboxes import Directory
 from services.retractor.ports.rules import Rules
 
 PROTECTION_UNKNOWN = "protection_unknown"
-#: How long it is taken for granted that nobody has an address: a directory changes by hand.
-_NOBODY_SECONDS = 300.0
+#: How long an answer is believed without a look into the cache, `nobody` included.
+_BELIEVED_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class Protection:
     cache: DirectoryCache
     clock: Clock
     known_for_seconds: float
-    #: Addresses that led to nobody, and until when (monotonic) that is believed.
-    _nobody: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: Whom addresses led to, and until when (monotonic) that is believed: asked for each search.
+    _users: dict[tuple[str, str], tuple[str | None, float]] = field(default_factory=dict)
     #: Many visits begin at once and ask the same: one asks, the others read its answer.
     _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -60,19 +60,24 @@ class Protection:
 
     async def _user_id(self, tenant: str, address: str) -> str | None:
         async with self._locks[tenant]:
-            if self._nobody.get((tenant, address), 0.0) > self.clock.monotonic():
-                return None
-            now = self.clock.now()
-            not_before = now - timedelta(seconds=self.known_for_seconds)
-            known = await self.cache.user_id(tenant, address, not_before)
-            if known is not None:
-                return known
-            found = await self._resolved(tenant, address)
-            if found is None:
-                self._nobody[tenant, address] = self.clock.monotonic() + _NOBODY_SECONDS
-                return None
-            await self.cache.remember(tenant, address, found.user_id, {}, now)
-            return found.user_id
+            user_id, until = self._users.get((tenant, address), (None, 0.0))
+            if until <= self.clock.monotonic():
+                user_id = await self._learned(tenant, address)
+                until = self.clock.monotonic() + _BELIEVED_SECONDS
+                self._users[tenant, address] = user_id, until
+            return user_id
+
+    async def _learned(self, tenant: str, address: str) -> str | None:
+        now = self.clock.now()
+        not_before = now - timedelta(seconds=self.known_for_seconds)
+        known = await self.cache.user_id(tenant, address, not_before)
+        if known is not None:
+            return known
+        found = await self._resolved(tenant, address)
+        if found is None:
+            return None
+        await self.cache.remember(tenant, address, found.user_id, {}, now)
+        return found.user_id
 
     async def _resolved(self, tenant: str, address: str) -> Mailbox | None:
         try:
