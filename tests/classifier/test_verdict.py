@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.contracts.mail import Disposition
+from services.classifier.domain.combinations import COMBINATIONS
 from services.classifier.domain.explanation import lines
 from services.classifier.domain.reasons import Reason, quote
 from services.classifier.domain.verdict import decide, worse
-from services.classifier.domain.weights import COMBINATIONS, WEIGHTS
+from services.classifier.domain.weights import WEIGHTS
 from tests.classifier.letters import OURS, letter, verdict
 
 ORDER = ["none", "bulk", "spam", "suspicious", "spoof", "malicious"]

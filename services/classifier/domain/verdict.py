@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from math import exp
 
 from libs.common.contracts.mail import Disposition
+from services.classifier.domain.combinations import COMBINATIONS
 from services.classifier.domain.reasons import Reason
-from services.classifier.domain.weights import COMBINATIONS, WEIGHTS, Weight
+from services.classifier.domain.weights import WEIGHTS, Weight
 
 #: Rises with every change of evidence, weights or thresholds that may change a verdict.
-RULES_VERSION = "2026.1"
+RULES_VERSION = "2026.2"
 MALICIOUS_HARM = 5.0
 SUSPICIOUS_HARM = 2.6
 SPOOF_HARM = 2.5

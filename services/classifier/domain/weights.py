@@ -55,6 +55,9 @@ WEIGHTS: dict[str, Weight] = {
     "other_suffix": Weight(0.7),
     "own_address_as_name": Weight(4, spoofs=True, is_solid=True),
     "address_as_name": Weight(1.0),
+    "brand_as_name": Weight(1.6, 1.2),
+    "lure_in_a_brands_name": Weight(1.2),
+    "offer_in_a_brands_name": Weight(0.3, 0.6),
     "reply_to_nothing": Weight(0.1, 0.4),
     "reply_to_elsewhere": Weight(0.2, 0.2),
     "reply_to_free_mail": Weight(0.7, 1.0),
@@ -86,6 +89,7 @@ WEIGHTS: dict[str, Weight] = {
     "lure_with_deceptive_link": Weight(1.5, is_solid=True),
     "lure_with_loose_link": Weight(0.8),
     "offer_with_loose_link": Weight(0.3, 1.0),
+    "selling_from_hiding": Weight(0.2, 1.0),
     "offer_leading_elsewhere": Weight(0.1, 0.5),
     "lure_with_macro": Weight(4, is_solid=True),
     # Where it leads
@@ -114,6 +118,9 @@ WEIGHTS: dict[str, Weight] = {
     "styled_letters_in_headers": Weight(0.7, 1.5),
     "styled_letters_in_text": Weight(0.2, 0.5),
     "spaced_letters": Weight(0.3, 1.0),
+    "padded_subject": Weight(0.3, 1.6),
+    "random_words": Weight(0.6, 1.6),
+    "sender_random_domain": Weight(0.5, 1.4),
     "hidden_text": Weight(0.2, 1.0),
     "unfilled_template": Weight(0.3, 1.3),
     "split_words": Weight(1, 1.5),
@@ -163,6 +170,9 @@ WEIGHTS: dict[str, Weight] = {
     "wording_gambling_and_riches": _wording(0, 0.9),
     "wording_gambling_and_riches_many": _wording(0, 1.3),
     "wording_gambling_and_riches_very_many": _wording(0, 1.0),
+    "wording_unasked_for": _wording(0, 0.8),
+    "wording_unasked_for_many": _wording(0, 1.2),
+    "wording_unasked_for_very_many": _wording(0, 0.5),
     "wording_enable_content": _wording(0.5),
     "wording_enable_content_many": _wording(0.5),
     "wording_enable_content_very_many": _wording(),
@@ -179,80 +189,3 @@ WEIGHTS: dict[str, Weight] = {
     "around_the_original": Weight(),
     "body_truncated": Weight(1, 1),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """Reasons that mean more together than apart: one of each set."""
-
-    code: str
-    detail: str
-    one_of: frozenset[str]
-    and_one_of: frozenset[str]
-
-
-_LURES = frozenset(
-    f"wording_{group}"
-    for group in ("credential_request", "account_threat", "parcel_or_refund", "wallet",
-                  "court_or_police", "payment_change")
-)  # fmt: skip
-
-_OFFERS = (
-    "prize",
-    "pills_and_bodies",
-    "adult_and_dating",
-    "gambling_and_riches",
-    "wallet",
-)
-_LOOSE = (
-    "link_to_free_host",
-    "link_shortened",
-    "link_to_cheap_suffix",
-    "picture_with_link",
-    "sender_name_in_foreign_host",
-)
-
-COMBINATIONS = (
-    Combination(
-        "lure_with_deceptive_link",
-        "it asks or threatens, and its links are not what they seem",
-        _LURES,
-        frozenset(
-            (
-                "link_to_ip",
-                "link_text_hides_bare_host",
-                "link_text_differs",
-                "link_with_user",
-                "sender_domain_in_foreign_host",
-                "confusable_link",
-                "recipient_in_fragment",
-                "active_link",
-                "password_form",
-            )
-        ),
-    ),
-    Combination(
-        "lure_with_macro",
-        "it wants the reader to let the macros run",
-        frozenset(("wording_enable_content",)),
-        frozenset(("macro",)),
-    ),
-    Combination(
-        "offer_with_loose_link",
-        "it promises, and leads away from its sender",
-        frozenset(f"wording_{group}" for group in _OFFERS),
-        frozenset(_LOOSE),
-    ),
-    Combination(
-        "offer_leading_elsewhere",
-        "it promises, and no link leads to its sender",
-        frozenset(f"wording_{group}" for group in _OFFERS),
-        frozenset(("all_links_elsewhere",)),
-    ),
-    Combination(
-        "lure_with_loose_link",
-        "it asks or threatens, and leads to a place that is open to everybody",
-        _LURES,
-        frozenset(_LOOSE),
-    ),
-)

@@ -6,6 +6,7 @@ from services.classifier.domain.case import Case
 from services.classifier.domain.evidence import (
     archives,
     authentication,
+    brands,
     concealment,
     documents,
     executables,
@@ -13,6 +14,7 @@ from services.classifier.domain.evidence import (
     impersonation,
     links,
     list_mail,
+    randomness,
     replies,
     sender_lists,
     spoofing,
@@ -27,6 +29,7 @@ EVIDENCE: tuple[Evidence, ...] = (
     authentication.reasons,
     spoofing.reasons,
     impersonation.reasons,
+    brands.reasons,
     executables.reasons,
     documents.reasons,
     archives.reasons,
@@ -34,6 +37,7 @@ EVIDENCE: tuple[Evidence, ...] = (
     links.reasons,
     replies.reasons,
     concealment.reasons,
+    randomness.reasons,
     wording.reasons,
     list_mail.reasons,
 )
