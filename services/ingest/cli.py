@@ -8,7 +8,7 @@ from pathlib import Path
 
 from libs.common.journaling.keys import message_key, report_key
 from libs.common.journaling.mail import ParsedMail
-from libs.common.journaling.parsing import parse
+from libs.common.journaling.parsing import as_carried, parse
 from libs.common.terminal import Output, add_config_argument, add_json_argument
 
 _COLUMNS = ("file", "kind", "format", "sender", "recipients", "subject", "flags", "error")
@@ -66,11 +66,6 @@ def _record(file: Path, tenant: str) -> Mapping[str, object]:
     except OSError as error:
         return {"file": str(file), "error": error.strerror or type(error).__name__}
     return {"file": str(file), **described(parse(raw), raw, tenant)}
-
-
-def as_carried(raw: bytes) -> bytes:
-    """Return a file's bytes as SMTP would carry them: a file without a CRLF has text line ends."""
-    return raw if b"\r\n" in raw else raw.replace(b"\n", b"\r\n")
 
 
 def described(mail: ParsedMail, raw: bytes, tenant: str) -> Mapping[str, object]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.journaling.parsing import parse
+from libs.common.journaling.parsing import as_carried, parse
 from services.classifier.domain.circumstances import Circumstances
 from services.classifier.domain.evaluation import judge
-from services.classifier.domain.files import as_carried, judge_file
+from services.classifier.domain.files import judge_file
 from tests.classifier.letters import OURS, letter, report, submitted
 
 CASES = sorted((Path(__file__).parents[1] / "corpus" / "journal").glob("*/message.eml"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.journaling.parsing import parse
-from services.ingest.cli import as_carried, described
+from libs.common.journaling.parsing import as_carried, parse
+from services.ingest.cli import described
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "journal"
 CASES = sorted(path.parent for path in CORPUS.glob("*/message.eml"))

@@ -13,6 +13,11 @@ from libs.common.journaling.originals import FoundOriginal
 from libs.common.journaling.submissions import Submission
 
 
+def as_carried(content: bytes) -> bytes:
+    """Return a file's bytes as SMTP would carry them: a file without a CRLF has text line ends."""
+    return content if b"\r\n" in content else content.replace(b"\n", b"\r\n")
+
+
 def parse(raw: bytes, domains: Collection[str] | None = None) -> ParsedMail:
     """Understand a message as far as it can be; whatever the bytes are, there is an answer.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from libs.common.contracts.mail import Disposition
 from libs.common.journaling import mail as journaling
-from libs.common.journaling.parsing import parse
+from libs.common.journaling.parsing import as_carried, parse
 from services.classifier.domain.circumstances import Circumstances
 from services.classifier.domain.evaluation import judge
 from services.classifier.domain.reasons import Reason
@@ -38,11 +38,6 @@ def judge_file(content: bytes, about: Circumstances) -> Verdict:
     untrusted = replace(about, is_receiver_trusted=False, envelope_sender=None)
     around = judge(_around(raw, parsed.original), untrusted)
     return verdict if around.disposition in _HARMLESS else worse(verdict, _marked(around))
-
-
-def as_carried(content: bytes) -> bytes:
-    """Return a file's bytes as SMTP would carry them: a file without a CRLF has text line ends."""
-    return content if b"\r\n" in content else content.replace(b"\n", b"\r\n")
 
 
 def _original(raw: bytes, place: journaling.Original) -> bytes:
