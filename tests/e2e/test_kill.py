@@ -93,7 +93,7 @@ def is_at_rest(undeliver: Installation, mails: list[Mail]) -> bool:
 @pytest.mark.parametrize(
     ("kills", "count", "seed"),
     [
-        pytest.param(8, 96, 20260105, marks=pytest.mark.timeout(400), id="short"),
+        pytest.param(6, 84, 20260105, marks=pytest.mark.timeout(400), id="short"),
         pytest.param(
             40, 600, 20260106, marks=[pytest.mark.long, pytest.mark.timeout(1800)], id="long"
         ),
