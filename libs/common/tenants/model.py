@@ -57,7 +57,8 @@ class Limits(Section):
 
     #: Mailboxes that one retraction may touch.
     mailboxes_per_request: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    #: Mailboxes that all automatic retractions of the tenant may touch within an hour.
+    #: Mailboxes that all retractions of the tenant may touch within an hour which no person asked
+    #: for: those of the classifier and of upstream systems that assert no persons.
     mailboxes_per_hour: Annotated[int, Field(ge=1)] = 5000
     #: Whether a hard delete always waits for a second person.
     approve_hard_delete: bool = False
