@@ -20,7 +20,9 @@ _SECRET = "not-the-secret-of-anybody"
 
 def write_configuration(folder: Path) -> Path:
     """Write what the tenant's operator would have written, and return the file."""
-    (folder / "graph-secret").write_text(_SECRET, encoding="ascii")
+    secret = folder / "graph-secret"
+    secret.touch(mode=0o600)
+    secret.write_text(_SECRET, encoding="ascii")
     return _write(
         folder / "undeliver.yaml",
         {
