@@ -5,7 +5,7 @@ Plain asyncio: three GET routes need no framework, and what is not there cannot 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,10 +14,9 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from libs.common.errors import StartError, UndeliverError
-
-#: Returns when what it looks at works, raises when not. `UndeliverError.reason` is shown.
-Check = Callable[[], Awaitable[object]]
+from libs.common.broker.beside import beside
+from libs.common.errors import StartError
+from libs.common.readiness import Check, WatchedCheck
 
 _MAX_REQUEST_BYTES = 8 * 1024
 _MAX_CONNECTIONS = 32
@@ -57,7 +56,9 @@ async def serve_probes(
     Raises:
         StartError: the port is taken, or not ours to take.
     """
-    probes = _Probes(checks, registry, check_timeout_seconds, request_timeout_seconds)
+    watched = {name: WatchedCheck(check, check_timeout_seconds) for name, check in checks.items()}
+    # The checks answer within the request.
+    probes = _Probes(watched, registry, request_timeout_seconds + check_timeout_seconds)
     try:
         server = await asyncio.start_server(
             probes.on_connection, host, port, limit=_MAX_REQUEST_BYTES
@@ -70,7 +71,8 @@ async def serve_probes(
     bound = int(server.sockets[0].getsockname()[1])
     _log.info("probes_listening", host=host, port=bound)
     try:
-        yield ProbeServer(bound)
+        async with beside(*(check.run() for check in watched.values())):
+            yield ProbeServer(bound)
     finally:
         server.close()
         await probes.close()
@@ -82,16 +84,13 @@ class _Probes:
 
     def __init__(
         self,
-        checks: Mapping[str, Check],
+        checks: Mapping[str, WatchedCheck],
         registry: CollectorRegistry,
-        check_timeout_seconds: float,
-        request_timeout_seconds: float,
+        timeout_seconds: float,
     ) -> None:
         self._checks = checks
         self._registry = registry
-        self._check_timeout_seconds = check_timeout_seconds
-        # The checks run within the request, at once.
-        self._timeout_seconds = request_timeout_seconds + check_timeout_seconds
+        self._timeout_seconds = timeout_seconds
         self._connections: set[asyncio.Task[None]] = set()
 
     async def on_connection(
@@ -153,29 +152,13 @@ class _Probes:
                 return _Answer(HTTPStatus.NOT_FOUND)
 
     async def _readiness(self) -> _Answer:
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                name: group.create_task(self._state(check)) for name, check in self._checks.items()
-            }
-        states = {name: task.result() for name, task in asked.items()}
+        names = list(self._checks)
+        answers = await asyncio.gather(*(self._checks[name].state() for name in names))
+        states = dict(zip(names, answers, strict=True))
         ready = all(state == "ok" for state in states.values())
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         content = {"ready": ready, "checks": states}
         return _Answer(status, json.dumps(content).encode() + b"\n")
-
-    async def _state(self, check: Check) -> str:
-        """Return `ok` or a constant code: strangers may read this page."""
-        try:
-            async with asyncio.timeout(self._check_timeout_seconds):
-                await check()
-        except UndeliverError as error:
-            return error.reason
-        except TimeoutError:
-            return "timed_out"
-        except Exception as error:  # noqa: BLE001 - a check that fails is not ready, however it fails
-            _log.warning("readiness_check_failed", exc_info=error)
-            return "failed"
-        return "ok"
 
 
 def _accept(head: bytes) -> str:

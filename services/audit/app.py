@@ -17,7 +17,8 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
 from libs.common.metrics import start_at_zero
-from libs.common.probes import Check, serve_probes
+from libs.common.probes import serve_probes
+from libs.common.readiness import Check
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.audit import metrics

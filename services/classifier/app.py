@@ -21,7 +21,8 @@ from libs.common.contracts.mail import MailJournaled
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
 from libs.common.errors import ConfigurationError
-from libs.common.probes import Check, serve_probes
+from libs.common.probes import serve_probes
+from libs.common.readiness import Check
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.classifier.adapters.dns import DnsResolver

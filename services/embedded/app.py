@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 
 from libs.common.broker.port import Broker
 from libs.common.clock import Clock
-from libs.common.probes import Check, serve_probes
+from libs.common.probes import serve_probes
+from libs.common.readiness import Check
 from libs.common.runtime import run_together
 from libs.common.settings import read_settings
 from libs.common.tenants.model import Configuration

@@ -20,7 +20,8 @@ from libs.common.contracts.mail import MailJournaled
 from libs.common.contracts.retraction import CancelRetraction, RestoreRetraction, RetractMail
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
-from libs.common.probes import Check, serve_probes
+from libs.common.probes import serve_probes
+from libs.common.readiness import Check
 from libs.common.runtime import run_together
 from libs.common.tenants.directory import Directory
 from libs.common.tenants.loading import load_configuration
