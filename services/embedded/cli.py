@@ -4,6 +4,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from libs.common import logs
 from libs.common.clock import SystemClock
@@ -14,8 +15,10 @@ from libs.common.settings import read_settings
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from libs.common.terminal import add_config_argument
-from services.embedded.app import Tunings, embedded
 from services.embedded.settings import Settings
+
+if TYPE_CHECKING:
+    from services.embedded.app import Tunings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +44,18 @@ def main(arguments: argparse.Namespace) -> int:
         )
     configuration = load_configuration(path)
     data_folder: Path = arguments.data or default_data_folder()
+    # Here and not above: all services take seconds to import, and a mistake is told before.
+    from services.embedded.app import Tunings
+
     tunings = Tunings.from_environment()
     return run(partial(_up, data_folder, configuration, settings, tunings))
 
 
 async def _up(
-    data_folder: Path, configuration: Configuration, settings: Settings, tunings: Tunings
+    data_folder: Path, configuration: Configuration, settings: Settings, tunings: "Tunings"
 ) -> None:
+    from services.embedded.app import embedded
+
     _make(data_folder)
     async with embedded(data_folder, configuration, settings, tunings, SystemClock()) as services:
         announce(

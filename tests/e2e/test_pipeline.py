@@ -199,6 +199,10 @@ def test_a_dry_run_says_what_would_happen_and_does_nothing(undeliver, mailboxes,
     assert (told.code, told.record["dry_run"]) == (0, True)
     plan = {copy["mailbox"]: copy["reason"] for copy in told.record["copies"]}
     assert plan == {ANN: None, SOC: "protected_mailbox"}
+    would_be = {copy["mailbox"]: copy["would_be"] for copy in told.record["copies"]}
+    assert would_be == {ANN: "moved", SOC: "refused"}
+    assert told.record["counts"]["untouched"] == len(plan)
+    assert told.record["counts"]["moved"] == 0
     assert undeliver.recorded("retraction.planned.v1")
     assert mailboxes.folders(mail.internet_message_id) == {ANN: "inbox", SOC: "inbox"}
 

@@ -27,6 +27,7 @@ COPY_COLUMNS = (
     "mailbox",
     "depth",
     "outcome",
+    "would_be",
     "reason",
     "folder_before",
     "folder_after",
@@ -69,7 +70,7 @@ async def show_one(
         output.record(as_record(found, copies))
         return 0
     output.record(found)
-    output.records(copies, COPY_COLUMNS, empty="no copies")
+    output.records(as_told(found, copies), COPY_COLUMNS, empty="no copies")
     return 0
 
 
@@ -77,6 +78,24 @@ def as_record(
     retraction: Mapping[str, object], copies: Sequence[Mapping[str, object]]
 ) -> Mapping[str, object]:
     """Return a retraction with its copies and how many ended how."""
-    outcomes = [copy["outcome"] for copy in copies]
+    told = as_told(retraction, copies)
+    outcomes = [copy["outcome"] for copy in told]
     counts = {outcome.value: outcomes.count(outcome.value) for outcome in Outcome}
-    return {**retraction, "counts": counts, "copies": [dict(copy) for copy in copies]}
+    return {**retraction, "counts": counts, "copies": told}
+
+
+def as_told(
+    retraction: Mapping[str, object], copies: Sequence[Mapping[str, object]]
+) -> list[Mapping[str, object]]:
+    """Return copies as they are: a dry run has left them untouched, and says what would be."""
+    if not retraction["dry_run"]:
+        return [{**copy, "would_be": None} for copy in copies]
+    return [
+        {
+            **copy,
+            "outcome": Outcome.UNTOUCHED.value,
+            "would_be": copy["outcome"],
+            "folder_after": copy["folder_before"],
+        }
+        for copy in copies
+    ]
