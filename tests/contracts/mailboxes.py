@@ -67,6 +67,12 @@ class MailboxesContract:
 
         assert (again.user_id, again.address) == (ann.user_id, ALIAS)
 
+    async def test_a_mailbox_knows_all_its_addresses_by_whichever_it_was_found(self, office):
+        for address in (ANN.upper(), ALIAS):
+            found = await office.mailboxes.resolve(TENANT, address)
+
+            assert set(await office.mailboxes.addresses(found)) == {ANN, ALIAS}
+
     async def test_an_address_without_mailbox_leads_nowhere(self, office):
         assert await office.mailboxes.resolve(TENANT, "nobody@acme.example") is None
 

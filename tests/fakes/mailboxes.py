@@ -54,6 +54,13 @@ class FakeMailboxes:
         found = self.mailboxes.get((tenant, address.lower()))
         return None if found is None else Mailbox(tenant, address, found.user_id)
 
+    async def addresses(self, mailbox: Mailbox) -> Sequence[str]:
+        """See `Directory.addresses`."""
+        await self.before("addresses")
+        self._of(mailbox)
+        known = {at for (_, at), box in self.mailboxes.items() if box.user_id == mailbox.user_id}
+        return sorted({mailbox.address.lower(), *known})
+
     async def folders(self, mailbox: Mailbox, names: Sequence[Folder]) -> Mapping[Folder, str]:
         """See `Directory.folders`."""
         await self.before("folders")

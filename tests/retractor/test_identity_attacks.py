@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from libs.common.contracts.retraction import RetractionHeld
-from tests.retractor.rig import SENT_AT, Mail, deliver
+from libs.common.errors import TransientError
+from tests.retractor.rig import SENT_AT, Mail, deliver, places, put
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 ALIAS = "ann.alias@acme.example"
@@ -91,6 +94,39 @@ async def test_a_forgery_sent_to_an_alias_takes_no_innocent_copy_with_it(rig, si
     assert (finished.counts.moved, finished.counts.untouched) == (1, 1)
     copies = simulator.admin.copies(internet_message_id=FORGED.internet_message_id, mailbox=ANN)
     assert sorted(one.folder for one in copies) == ["inbox", "recoverableitemsdeletions"]
+
+
+@pytest.mark.parametrize("address", [ALIAS, "ann+news@acme.example"])
+async def test_nor_does_one_whose_innocent_twin_came_by_an_alias(address, rig, simulator):
+    deliver(simulator, INNOCENT)
+    deliver(simulator, FORGED)
+    await rig.journal(INNOCENT, to=[address])
+    await rig.journal(FORGED)
+
+    retraction_id = await rig.retract(FORGED, message_key=FORGED.message_key)
+    finished = await rig.finished(retraction_id)
+
+    assert (finished.counts.moved, finished.counts.untouched) == (1, 1)
+    copies = simulator.admin.copies(internet_message_id=FORGED.internet_message_id, mailbox=ANN)
+    assert sorted(one.folder for one in copies) == ["inbox", "recoverableitemsdeletions"]
+
+
+async def test_nothing_is_touched_while_a_mailboxs_addresses_are_unknown(inside, office):
+    box = put(office, PHISH, ANN)
+
+    async def fail(operation):
+        if operation == "addresses":
+            raise TransientError("graph_unavailable")
+
+    office.before = fail
+    await inside.journal(replace(PHISH, text="Other"), to=[BOB])
+    await inside.journal(PHISH)
+    inside.start()
+    retraction_id = await inside.retract(PHISH, message_key=PHISH.message_key)
+    finished = await inside.finished(retraction_id)
+
+    assert (finished.counts.failed, finished.counts.moved) == (1, 0)
+    assert places(box) == ["inbox"]
 
 
 async def test_the_classifiers_own_report_may_be_the_second_one(rig, simulator):

@@ -35,6 +35,14 @@ class KnownMail(Protocol):
         At most `MAX_MESSAGES`: as many may be more.
         """
 
+    async def messages_received_by(
+        self, tenant: str, internet_message_id: str, mailboxes: Sequence[str]
+    ) -> Sequence[Message]:
+        """Return the messages with this Message-ID that one of these addresses holds.
+
+        An address with a tag (`ann+news@`) is that without it. At most `MAX_MESSAGES`.
+        """
+
     async def receipts(self, tenant: str, message_keys: Sequence[str]) -> Sequence[Receipt]:
         """Return who received these messages."""
 

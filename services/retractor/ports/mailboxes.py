@@ -58,6 +58,9 @@ class Directory(Protocol):
     async def resolve(self, tenant: str, address: str) -> Mailbox | None:
         """Return the mailbox that an address (or alias) leads to; None where it leads to none."""
 
+    async def addresses(self, mailbox: Mailbox) -> Sequence[str]:
+        """Return all addresses that lead to a mailbox, lower case: its own and its aliases."""
+
     async def folders(self, mailbox: Mailbox, names: Sequence[Folder]) -> Mapping[Folder, str]:
         """Return the ids of well-known folders; one that the mailbox lacks is left out."""
 

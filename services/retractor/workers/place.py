@@ -52,6 +52,7 @@ class Place:
         self._visit = visit
         self._mailbox: Mailbox | None = None
         self._folders: dict[str, str] = {}
+        self._addresses: Sequence[str] | None = None
 
     async def mailbox(self) -> Mailbox:
         """Return the mailbox, from the cache where it is known.
@@ -63,6 +64,12 @@ class Place:
         if self._mailbox is None:
             self._mailbox = await self._resolved()
         return self._mailbox
+
+    async def addresses(self) -> Sequence[str]:
+        """Return all addresses that lead here; asked once per visit, since aliases come and go."""
+        if self._addresses is None:
+            self._addresses = await self._bench.mailboxes.addresses(await self.mailbox())
+        return self._addresses
 
     async def folders(self, names: Sequence[Folder]) -> Mapping[Folder, str]:
         """Return the ids of well-known folders, from the cache where they are known."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from libs.common.contracts.retraction import Outcome
 from libs.common.errors import UndeliverError
 from services.retractor.domain import identity
-from services.retractor.domain.mail import Fingerprint, FoundCopy, Mailbox
+from services.retractor.domain.mail import Fingerprint, FoundCopy, Mailbox, Message
 from services.retractor.domain.retraction import (
     Copy,
     Retraction,
@@ -48,7 +48,7 @@ async def search(bench: Bench, place: Place, wanted: Search) -> None:
         await close_search(bench, wanted, *objection)
         return
     found = await _found(bench, place, mailbox, wanted, retraction)
-    rivals = await _rivals(bench, retraction, wanted)
+    rivals = await _rivals(bench, place, retraction, wanted)
     tags = bench.subject_tags(wanted.tenant)
     judged = [(item, _verdict(wanted, rivals, item, tags)) for item in found]
     accepted = [item for item, verdict in judged if verdict is None]
@@ -83,23 +83,32 @@ async def _found(
     return found
 
 
-async def _rivals(bench: Bench, retraction: Retraction, wanted: Search) -> Rivals:
-    """Return what else the tenant received under the same Message-ID.
+async def _rivals(bench: Bench, place: Place, retraction: Retraction, wanted: Search) -> Rivals:
+    """Return what else this mailbox received under the same Message-ID, by any of its addresses.
 
-    In whatever mailbox: reports name addresses, and one mailbox has many.
+    What others received is no rival: mail that differs from one recipient to the next is common.
     """
+    tenant, message_id = wanted.tenant, wanted.internet_message_id
     if wanted.depth:
         return ()
     async with bench.ledger.transaction() as ledger:
-        messages = await ledger.mail.messages(
-            wanted.tenant, internet_message_id=wanted.internet_message_id, message_key=None
-        )
-    if len(messages) >= MAX_MESSAGES:
+        alike = await ledger.mail.messages(tenant, internet_message_id=message_id, message_key=None)
+    if len(alike) <= 1 and all(_is_own(one, retraction, wanted) for one in alike):
+        return ()  # spares the question for the addresses
+    addresses = await place.addresses()
+    async with bench.ledger.transaction() as ledger:
+        received = await ledger.mail.messages_received_by(tenant, message_id, addresses)
+    if len(received) >= MAX_MESSAGES:
         return None
-    own = retraction.message_key or next(
-        (one.message_key for one in messages if one.fingerprint == wanted.expected), None
-    )
-    return [one.fingerprint for one in messages if one.message_key != own]
+    own = next((one for one in received if _is_own(one, retraction, wanted)), None)
+    return [one.fingerprint for one in received if one is not own]
+
+
+def _is_own(message: Message, retraction: Retraction, wanted: Search) -> bool:
+    """Return whether it is the message that is to be retracted."""
+    if retraction.message_key is not None:
+        return message.message_key == retraction.message_key
+    return message.fingerprint == wanted.expected
 
 
 def _verdict(

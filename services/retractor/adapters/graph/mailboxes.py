@@ -17,6 +17,7 @@ from services.retractor.adapters.graph.clouds import Cloud, cloud_of
 from services.retractor.adapters.graph.connection import GraphConnection, query
 from services.retractor.adapters.graph.credentials import credential_of
 from services.retractor.adapters.graph.items import EXPAND, SELECT, found_copy
+from services.retractor.domain.addresses import normalised
 from services.retractor.domain.mail import FoundCopy, Mailbox
 from services.retractor.ports.mailboxes import Folder, Move, Moved
 
@@ -81,6 +82,16 @@ class GraphMailboxes:
         if not users or not isinstance(users[0].get("id"), str):
             return None
         return Mailbox(tenant, address, users[0]["id"])
+
+    async def addresses(self, mailbox: Mailbox) -> Sequence[str]:
+        """See `Directory.addresses`."""
+        path = f"{_root(mailbox)}?{query({'$select': 'proxyAddresses'})}"
+        async with self._all:
+            answer = await self._connection(mailbox.tenant).send(
+                "users", "GET", path, immutable_ids=False
+            )
+        self._check(answer)
+        return normalised({mailbox.address, *_smtp(answer.body.get("proxyAddresses"))})
 
     async def folders(self, mailbox: Mailbox, names: Sequence[Folder]) -> Mapping[Folder, str]:
         """See `Directory.folders`."""
@@ -256,6 +267,13 @@ class GraphMailboxes:
 
 def _is_gone(answer: Answer) -> bool:
     return answer.status == 404 and answer.code in ("ErrorItemNotFound", "ErrorMessageNotFound")
+
+
+def _smtp(proxies: object) -> list[str]:
+    """Return the mail addresses among proxy addresses, which may be of other kinds (X500, SIP)."""
+    texts = [one for one in proxies if isinstance(one, str)] if isinstance(proxies, list) else []
+    split = [text.partition(":") for text in texts]
+    return [address for kind, _, address in split if kind.lower() == "smtp"]
 
 
 def _root(mailbox: Mailbox) -> str:

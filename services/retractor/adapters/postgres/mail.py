@@ -51,6 +51,19 @@ class PostgresKnownMail:
             )
         return [rows.message(row) for row in found]
 
+    async def messages_received_by(
+        self, tenant: str, internet_message_id: str, mailboxes: Sequence[str]
+    ) -> Sequence[Message]:
+        """See `KnownMail.messages_received_by`."""
+        found = await self._connection.fetch(
+            SQL["messages_received_by"],
+            tenant,
+            hashed(internet_message_id),
+            [storable(mailbox) for mailbox in mailboxes],
+            MAX_MESSAGES,
+        )
+        return [rows.message(row) for row in found]
+
     async def receipts(self, tenant: str, message_keys: Sequence[str]) -> Sequence[Receipt]:
         """See `KnownMail.receipts`."""
         found = await self._connection.fetch(SQL["receipts"], tenant, list(message_keys))

@@ -27,6 +27,21 @@ from messages where tenant = $1 and message_key = $2
 select tenant, message_key, internet_message_id, from_address, sent_at, subject, conversation_index
 from messages where tenant = $1 and message_id_hash = $2 order by message_key limit $3
 
+-- name: messages_received_by
+-- Those of them that reached one mailbox, under whichever of its addresses (sub-addresses, too).
+select m.tenant, m.message_key, m.internet_message_id, m.from_address, m.sent_at, m.subject,
+    m.conversation_index
+from messages m
+where m.tenant = $1 and m.message_id_hash = $2 and exists (
+    select 1 from receipts r
+    where r.tenant = m.tenant and r.message_key = m.message_key and (
+        r.mailbox = any($3::text[])
+        or (strpos(r.mailbox, '+') > 1
+            and regexp_replace(r.mailbox, '[+][^@]*@', '@') = any($3::text[]))
+    )
+)
+order by m.message_key limit $4
+
 -- name: receipts
 -- Who received these messages.
 select message_key, mailbox, role from receipts
