@@ -21,3 +21,9 @@ class Case:
     def is_authenticated(self) -> bool:
         """Say whether the From domain is proved, by the receiver or by our own check."""
         return self.receiver.is_authenticated or self.own.is_verified(self.mail.author.domain)
+
+    @property
+    def is_author_proved(self) -> bool:
+        """Say whether DMARC or our own check proved the one From, not merely a good guess."""
+        is_proved = self.receiver.dmarc == "pass" or self.own.is_verified(self.mail.author.domain)
+        return is_proved and len(self.mail.from_) == 1

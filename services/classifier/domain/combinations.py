@@ -54,6 +54,25 @@ COMBINATIONS = (
         ),
     ),
     Combination(
+        "demand_through_service",
+        "it wants money in the name of somebody who is known here",
+        frozenset(("name_through_service",)),
+        frozenset(("wording_payment_change", "wording_gift_card", "wording_secret_errand_many")),
+    ),
+    Combination(
+        "demand_in_relayed_name",
+        "it asks for what swindlers want, in the name of somebody who is known here",
+        frozenset(("name_relayed",)),
+        frozenset(
+            (
+                "wording_credential_request",
+                "wording_payment_change",
+                "wording_gift_card",
+                "wording_secret_errand",
+            )
+        ),
+    ),
+    Combination(
         "lure_in_a_brands_name",
         "it asks or threatens in the name of somebody else",
         _LURES,

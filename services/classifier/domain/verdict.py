@@ -9,7 +9,7 @@ from services.classifier.domain.reasons import Reason
 from services.classifier.domain.weights import WEIGHTS, Weight
 
 #: Rises with every change of evidence, weights or thresholds that may change a verdict.
-RULES_VERSION = "2026.2"
+RULES_VERSION = "2026.3"
 MALICIOUS_HARM = 5.0
 SUSPICIOUS_HARM = 2.6
 SPOOF_HARM = 2.5

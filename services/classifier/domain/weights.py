@@ -2,7 +2,7 @@
 
 *Harm* and *nuisance* are points that add up. A reason may also decide alone (`decides`), mean that
 the sender is not who it says (`spoofs`), or only set a mark. Nothing that a sender can write takes
-points away.
+points away, unless who that is has been proved.
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,8 @@ WEIGHTS: dict[str, Weight] = {
     "own_domain_spoofed": Weight(4, spoofs=True, is_solid=True),
     "own_domain_foreign_sender": Weight(2.5, spoofs=True),
     "protected_person": Weight(4, spoofs=True, is_solid=True, attributes=("bec",)),
+    "name_through_service": Weight(1.0),
+    "name_relayed": Weight(1.0),
     "lookalike_domain": Weight(4, spoofs=True, is_solid=True),
     "similar_domain": Weight(1.8),
     "other_suffix": Weight(0.7),
@@ -86,6 +88,8 @@ WEIGHTS: dict[str, Weight] = {
     "html_attachment_redirect": Weight(3.5, is_solid=True),
     "svg_with_script": Weight(5.5, is_solid=True),
     # Reasons that mean more together
+    "demand_through_service": Weight(3, spoofs=True, is_solid=True, attributes=("bec",)),
+    "demand_in_relayed_name": Weight(3, spoofs=True, is_solid=True, attributes=("bec",)),
     "lure_with_deceptive_link": Weight(1.5, is_solid=True),
     "lure_with_loose_link": Weight(0.8),
     "offer_with_loose_link": Weight(0.3, 1.0),

@@ -9,6 +9,7 @@ from services.classifier.domain.confusables import folded, is_confusable, skelet
 from services.classifier.domain.hosts import registered, to_unicode
 from services.classifier.domain.mail import Address
 from services.classifier.domain.reasons import Reason, quote
+from services.classifier.domain.relaying import relayed_by
 
 _SHOWN_ADDRESS = re.compile(r"[\w.+-]{1,64}@((?:[\w-]{1,63}\.)+[a-z]{2,24})", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -33,7 +34,7 @@ def _person(case: Case, address: Address) -> Iterator[Reason]:
         if address.spec in theirs or is_colleague or not _is_named(address.name, person):
             continue
         yield Reason(
-            "protected_person",
+            relayed_by(case, address, theirs) or "protected_person",
             f"{quote(address.name)} is the name of {person.name}, but {quote(address.spec)}"
             " is not their address",
         )
@@ -66,8 +67,10 @@ def _shown_address(case: Case) -> Iterator[Reason]:
     shown = _SHOWN_ADDRESS.search(author.name)
     if not shown or not author.domain or registered(shown[1].lower()) == registered(author.domain):
         return
-    is_ours = case.about.is_own(shown[1].lower())
+    code = "address_as_name"
+    if case.about.is_own(shown[1].lower()):
+        code = relayed_by(case, author, {shown.group().lower()}) or "own_address_as_name"
     yield Reason(
-        "own_address_as_name" if is_ours else "address_as_name",
+        code,
         f"shows {quote(shown.group())} as its name, but is {quote(author.spec)}",
     )
