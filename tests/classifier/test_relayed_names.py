@@ -13,12 +13,12 @@ VIA_LIST = "Daniel Fischer via Devs <devs@lists.fabrikam.example>"
 
 
 def proved(domain: str) -> tuple[str, str]:
-    return (
-        "Authentication-Results",
+    results = (
         f"spf=pass (sender IP is 192.0.2.1) smtp.mailfrom={domain}; dkim=pass (signature was"
         f" verified) header.d={domain};dmarc=pass action=none header.from={domain};"
-        "compauth=pass reason=100",
+        "compauth=pass reason=100"
     )
+    return ("Authentication-Results", results)
 
 
 def relayed(sender: str, *headers: tuple[str, str], text: str = "Please have a look.") -> bytes:

@@ -27,3 +27,9 @@ class Case:
         """Say whether DMARC or our own check proved the one From, not merely a good guess."""
         is_proved = self.receiver.dmarc == "pass" or self.own.is_verified(self.mail.author.domain)
         return is_proved and len(self.mail.from_) == 1
+
+    @property
+    def proved_domains(self) -> tuple[str, ...]:
+        """Return the domains that provably signed or sent it, whatever From says."""
+        report = self.receiver
+        return tuple(sorted({*self.own.verified, report.dkim_domain, report.spf_domain} - {""}))

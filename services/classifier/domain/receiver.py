@@ -27,6 +27,7 @@ _COMMENT = re.compile(r"\([^()]*\)")
 _RESULT = re.compile(r"(?:^|[;\s])(spf|dkim|dmarc|compauth)=([a-z]+)", re.IGNORECASE)
 _ACTION = re.compile(r"\bdmarc=\w+\s+action=(\w+)", re.IGNORECASE)
 _SIGNER = re.compile(r"\bdkim=pass[^;]*?header\.d=([^\s;]+)", re.IGNORECASE)
+_MAILFROM = re.compile(r"\bspf=pass[^;]*?smtp\.mailfrom=([^\s;]+)", re.IGNORECASE)
 _SCL = re.compile(r"(?:^|;)\s*SCL:(-?\d+)")
 _CATEGORY = re.compile(r"(?:^|;)\s*CAT:([A-Z]+)")
 
@@ -41,7 +42,9 @@ class ReceiverReport:
     #: What it did because of DMARC: none, quarantine, oreject …
     dmarc_action: str = ""
     compauth: str = ""
+    #: Whose good signature it found, and whose reverse-path the sending host may use.
     dkim_domain: str = ""
+    spf_domain: str = ""
     #: Spam confidence level, -1 … 9.
     scl: int | None = None
     category: str = ""
@@ -70,6 +73,7 @@ def read(mail: ParsedMail) -> ReceiverReport:
     for method, result in _RESULT.findall(plain):
         results.setdefault(method.lower(), result.lower())
     action, signer = _ACTION.search(plain), _SIGNER.search(plain)
+    path = _MAILFROM.search(plain)
     report = mail.header("x-forefront-antispam-report") or ""
     categories = _CATEGORY.findall(report)
     auth_as = {value.strip().lower() for value in mail.all("x-ms-exchange-organization-authas")}
@@ -80,6 +84,7 @@ def read(mail: ParsedMail) -> ReceiverReport:
         dmarc_action=action[1].lower() if action else "",
         compauth=results.get("compauth", ""),
         dkim_domain=signer[1].lower() if signer else "",
+        spf_domain=path[1].lower().rpartition("@")[2] if path else "",
         scl=_scl(mail, report),
         # A name that the sender's host gives itself stands before it: the last one counts.
         category=categories[-1] if categories else "",

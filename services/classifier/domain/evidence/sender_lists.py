@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from services.classifier.domain.case import Case
 from services.classifier.domain.hosts import is_within
+from services.classifier.domain.known_hosts import FREE_MAIL
 from services.classifier.domain.reasons import Reason, quote
 
 
@@ -15,10 +16,22 @@ def reasons(case: Case) -> Iterator[Reason]:
         entry = _listed(sender, case.about.blocked_senders)
         if entry:
             yield Reason("sender_blocked", f"{quote(sender)} is on the block list ({entry})")
-    entry = _listed(author, case.about.allowed_senders) if len(case.mail.from_) == 1 else None
+    if len(case.mail.from_) == 1:
+        yield from _allowed(case, author)
+
+
+def _allowed(case: Case, author: str) -> Iterator[Reason]:
+    """A listed domain answers for what it signs and sends, in whoever's name: lists, services."""
+    entry = _listed(author, case.about.allowed_senders)
     if entry and case.is_authenticated:
         yield Reason("sender_allowed", f"{quote(author)} is proved and on the allow list ({entry})")
-    elif entry:
+        return
+    for domain in case.proved_domains:
+        sender = None if domain in FREE_MAIL else _listed(domain, case.about.allowed_senders)
+        if sender:
+            yield Reason("sender_allowed", f"{quote(domain)}, on the allow list, provably sent it")
+            return
+    if entry:
         yield Reason(
             "allowed_sender_unproved",
             f"{quote(author)} is on the allow list ({entry}), but nothing proves that it sent this",
