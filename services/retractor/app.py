@@ -38,6 +38,7 @@ from services.retractor.ports.rules import Rules
 from services.retractor.settings import Settings, Tuning
 from services.retractor.workers.announcer import announce, forget, tick
 from services.retractor.workers.bench import Bench, Pace
+from services.retractor.workers.complaints import Complaints
 from services.retractor.workers.expiry import expire
 from services.retractor.workers.protection import Protection
 from services.retractor.workers.visits import Visits
@@ -168,6 +169,7 @@ def bench_of(
         publisher=broker,
         clock=clock,
         protection=Protection(rules, mailboxes, cache, clock, pace.directory_seconds),
+        complaints=Complaints(clock),
         pace=pace,
     )
 

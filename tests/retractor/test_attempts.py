@@ -1,12 +1,17 @@
 """How long a piece of work is tried."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.common.errors import PermanentError, TransientError
 from services.retractor.domain.retraction import Trials
 from services.retractor.workers.attempts import Attempt, PausedError, make
+from tests.retractor.rig import TENANT
+
+RETRACTION_ID = UUID("0b6f6f3c-7d0d-4f57-9f6e-0d1c4bb9f001")
 
 BUSY = TransientError("throttled", retry_after_seconds=2.0)
 DOWN = TransientError("graph_unavailable")
@@ -31,7 +36,8 @@ class Job:
         async def give_up(reason):
             self.ended = reason
 
-        await make(self.bench, Attempt(work, self.trials, put_off, give_up))
+        attempt = Attempt(work, self.trials, put_off, give_up, TENANT, RETRACTION_ID)
+        await make(self.bench, attempt)
 
 
 @pytest.fixture
@@ -87,3 +93,29 @@ async def test_a_bug_of_ours_is_retried_and_given_up_like_an_outage(job, clock):
         await job.fail(KeyError("surprise"))
 
     assert job.ended == "internal_error"
+
+
+async def test_an_outage_is_said_once_a_minute_not_once_per_copy(job, clock):
+    with capture_logs() as logs:
+        for _ in range(3):
+            await job.fail(DOWN)
+        with pytest.raises(PausedError):
+            await job.fail(BUSY)
+        await clock.advance(61)
+        await job.fail(DOWN)
+
+    assert [(one["event"], one["reason"]) for one in logs] == [
+        ("attempt_put_off", "graph_unavailable"),
+        ("attempt_put_off", "throttled"),
+        ("attempt_put_off", "graph_unavailable"),
+    ]
+    assert {(one["log_level"], one["tenant"]) for one in logs} == {("warning", TENANT)}
+
+
+async def test_each_piece_of_work_that_is_given_up_is_said(job):
+    with capture_logs() as logs:
+        for _ in range(2):
+            await job.fail(PermanentError("out_of_scope"))
+
+    said = {"retraction_id": str(RETRACTION_ID), "tenant": TENANT, "reason": "out_of_scope"}
+    assert logs == [{"event": "attempt_given_up", "log_level": "warning"} | said] * 2

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -39,6 +40,9 @@ class Attempt:
     #: Puts the work off: what it has been through now, and until when.
     put_off: Callable[[Trials, datetime], Awaitable[None]]
     give_up: Callable[[str], Awaitable[None]]
+    #: On whose behalf, for the log.
+    tenant: str
+    retraction_id: UUID
 
 
 async def make(bench: Bench, attempt: Attempt) -> None:
@@ -77,10 +81,9 @@ async def _after_throttle(bench: Bench, attempt: Attempt, error: TransientError)
     metrics.VISIT_FAILURES.labels(consequence="retried").inc()
     await attempt.put_off(trials, bench.clock.now())
     asked = error.retry_after_seconds
-    raise PausedError(
-        _DEFAULT_PAUSE_SECONDS if asked is None else asked,
-        everywhere=error.reason == _THROTTLED_EVERYWHERE,
-    ) from error
+    seconds = _DEFAULT_PAUSE_SECONDS if asked is None else asked
+    _complain(bench, attempt, error, seconds)
+    raise PausedError(seconds, everywhere=error.reason == _THROTTLED_EVERYWHERE) from error
 
 
 async def _after_failure(bench: Bench, attempt: Attempt, error: TransientError) -> None:
@@ -98,8 +101,27 @@ async def _after_failure(bench: Bench, attempt: Attempt, error: TransientError) 
         until = max(until, asked_until) if enough else asked_until
     trials = replace(attempt.trials, failures=failures, failing_since=since)
     await attempt.put_off(trials, until)
+    _complain(bench, attempt, error, (until - now).total_seconds())
+
+
+def _complain(bench: Bench, attempt: Attempt, error: TransientError, seconds: float) -> None:
+    if bench.complaints.is_due(attempt.tenant, error.reason):
+        _log.warning(
+            "attempt_put_off",
+            tenant=attempt.tenant,
+            retraction_id=str(attempt.retraction_id),
+            reason=error.reason,
+            detail=error.detail or None,
+            retry_seconds=round(seconds, 1),
+        )
 
 
 async def _give_up(attempt: Attempt, reason: str) -> None:
     metrics.VISIT_FAILURES.labels(consequence="given_up").inc()
+    _log.warning(
+        "attempt_given_up",
+        tenant=attempt.tenant,
+        retraction_id=str(attempt.retraction_id),
+        reason=reason,
+    )
     await attempt.give_up(reason)

@@ -15,6 +15,7 @@ from services.retractor.domain.retraction import Retraction
 from services.retractor.ports.ledger import DirectoryCache, Ledger, Outbox, Schedule
 from services.retractor.ports.mailboxes import Mailboxes
 from services.retractor.ports.rules import Rules
+from services.retractor.workers.complaints import Complaints
 from services.retractor.workers.protection import Protection
 
 APP_ID = "undeliver-retractor"
@@ -86,6 +87,7 @@ class Bench:
     publisher: Publisher
     clock: Clock
     protection: Protection
+    complaints: Complaints
     pace: Pace = field(default_factory=Pace)
     work_bell: Bell = field(default_factory=Bell)
     outbox_bell: Bell = field(default_factory=Bell)

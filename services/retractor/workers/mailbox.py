@@ -83,7 +83,8 @@ class MailboxVisit:
         async def give_up(reason: str) -> None:
             await close_search(bench, wanted, Outcome.FAILED, reason)
 
-        return Attempt(lambda: search(bench, place, wanted), wanted.trials, put_off, give_up)
+        at = (wanted.tenant, wanted.retraction_id)
+        return Attempt(lambda: search(bench, place, wanted), wanted.trials, put_off, give_up, *at)
 
     def _on_copy(self, place: Place, copy: Copy) -> Attempt:
         bench = self.bench
@@ -101,7 +102,8 @@ class MailboxVisit:
                 # It may have been moved, and nobody can look: as long as that is so, we come back.
                 await put_off(copy.trials, bench.pace.at_the_latest(bench.clock.now()))
 
-        return Attempt(self._work_on(place, copy), copy.trials, put_off, give_up)
+        at = (copy.tenant, copy.retraction_id)
+        return Attempt(self._work_on(place, copy), copy.trials, put_off, give_up, *at)
 
     def _work_on(self, place: Place, copy: Copy) -> Callable[[], Awaitable[None]]:
         if copy.outcome is not None:
