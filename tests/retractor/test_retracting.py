@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.common.contracts.mail import Direction
 from libs.common.contracts.retraction import (
@@ -14,6 +15,7 @@ from libs.common.contracts.retraction import (
     RetractMail,
 )
 from libs.common.errors import PermanentError
+from services.retractor import metrics
 from tests.retractor.rig import TENANT, Mail, deliver, writes
 
 ANN, BOB, CAT = "ann@acme.example", "bob@acme.example", "cat@acme.example"
@@ -231,6 +233,22 @@ async def test_a_dry_run_tells_the_plan_and_writes_nothing(rig, simulator, folde
     assert writes(simulator) == {}
     assert set(folders(PHISH.internet_message_id).values()) == {"inbox"}
     assert not rig.settled(retraction_id)
+
+
+async def test_a_dry_run_counts_no_copy(rig, simulator):
+    deliver(simulator, PHISH)
+    await rig.journal(PHISH)
+    counter = metrics.COPIES.labels(outcome="moved")
+    before = counter.collect()[0].samples[0].value
+
+    with capture_logs() as logs:
+        await rig.finished(await rig.retract(PHISH, dry_run=True))
+        async with asyncio.timeout(5):  # said after the transaction
+            while sum(one["event"].startswith("copy_") for one in logs) < 2:
+                await asyncio.sleep(0.01)
+
+    assert [one["event"] for one in logs].count("copy_planned") == 2
+    assert counter.collect()[0].samples[0].value == before
 
 
 async def test_a_read_receipt_that_was_asked_for_is_never_sent(rig, simulator):

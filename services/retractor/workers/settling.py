@@ -67,9 +67,10 @@ async def settle(
                 bench.announcements(retraction, [said], str(copy.copy_id))
             )
         await finish_if_done(bench, ledger, retraction)
-    metrics.COPIES.labels(outcome=outcome.value).inc()
+    if not retraction.dry_run:
+        metrics.COPIES.labels(outcome=outcome.value).inc()
     _log.info(
-        "copy_settled",
+        "copy_planned" if retraction.dry_run else "copy_settled",
         tenant=copy.tenant,
         retraction_id=str(copy.retraction_id),
         copy_id=str(copy.copy_id),
