@@ -7,7 +7,8 @@ import pytest
 
 from libs.common.contracts.retraction import RetractionHeld
 from libs.common.errors import TransientError
-from tests.retractor.rig import SENT_AT, Mail, deliver, places, put
+from services.retractor.domain.mail import Fingerprint, FoundCopy
+from tests.retractor.rig import SENT_AT, TENANT, Mail, deliver, places, put
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 ALIAS = "ann.alias@acme.example"
@@ -176,8 +177,38 @@ async def test_a_copy_that_nothing_singles_out_waits_for_a_person(rig, simulator
     retraction_id = await rig.retract(twin, message_key=twin.message_key, mailboxes=[ANN])
     finished = await rig.finished(retraction_id)
 
-    assert finished.counts.untouched == 2
+    assert (finished.counts.untouched, finished.counts.absent) == (2, 0)
     assert set(by_subject(simulator, twin).values()) == {"inbox"}
+
+
+async def test_behind_an_ambiguous_copy_the_right_one_is_still_awaited(inside, office):
+    box = put(office, INNOCENT, ANN)
+    late = FoundCopy(
+        graph_message_id="late",
+        internet_message_id=FORGED.internet_message_id,
+        folder_id=box.folders["inbox"],
+        fingerprint=Fingerprint(FORGED.sender, FORGED.sent_at, FORGED.subject),
+        received_at=FORGED.sent_at,
+        is_read=False,
+    )
+    looks = []
+
+    async def arrive_later(operation):
+        if operation == "with_message_id":
+            looks.append(operation)
+            if len(looks) == 2:
+                office.put(TENANT, ANN, late)
+
+    office.before = arrive_later
+    await inside.journal(INNOCENT)
+    await inside.journal(FORGED)
+    inside.start()
+    counts = (
+        await inside.finished(await inside.retract(FORGED, message_key=FORGED.message_key))
+    ).counts
+
+    assert (counts.moved, counts.untouched, counts.absent) == (1, 1, 0)
+    assert places(box) == ["inbox", "recoverableitemsdeletions"]
 
 
 async def test_a_retraction_that_fits_several_messages_is_held(make_rig):

@@ -151,7 +151,8 @@ async def _enter(
     looks = bench.pace.late_looks_seconds
     may_come = wanted.role != "sender" and not retraction.dry_run and wanted.looks < len(looks)
     rows = [*rows, *family.copies]
-    if not is_there and not may_come:
+    may_be_there = is_there or any(row.reason == identity.AMBIGUOUS_COPY for row in rows)
+    if not may_be_there and not may_come:
         message_id, absent = wanted.internet_message_id, Outcome.ABSENT
         rows.append(
             left_out(retraction, wanted.mailbox, message_id, absent, None, depth=wanted.depth)
