@@ -121,4 +121,10 @@ COMBINATIONS = (
         _LURES,
         frozenset(_LOOSE),
     ),
+    Combination(
+        "lure_with_personal_link",
+        "it asks or threatens, and its link knows the recipient",
+        frozenset(("wording_credential_request", "wording_account_threat")),
+        frozenset(("recipient_in_query",)),
+    ),
 )

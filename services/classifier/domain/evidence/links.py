@@ -18,6 +18,11 @@ _SHOWN_HOST = re.compile(
 )
 _SHOWN_URL = re.compile(r"^\s*(?:https?://|www\.)", re.IGNORECASE)
 _TEXT_URL = re.compile(r"https?://[^\s<>\"')\]]{3,2000}", re.IGNORECASE)
+MAX_TARGET_CHARACTERS = 2_000
+_WAY_OUT = re.compile(
+    r"unsub|opt-?out|preferences|abmeld|abbestell|d[ée]sabonn|d[ée]sinscri|darse-?de-?baja",
+    re.IGNORECASE,
+)
 _LOCAL = re.compile(
     r"^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|0\.0\.0\.0|::1)"
 )
@@ -93,13 +98,27 @@ def _borrowed(author: str, host: str) -> Iterator[Reason]:
 
 
 def _personal(case: Case, target: str) -> Iterator[Reason]:
-    """A link that carries the recipient's address fills in a sign-in form for them."""
-    head, mark, fragment = target.partition("#")
-    if "@" not in unquote(fragment) and "@" not in unquote(head):
+    """A link that carries the recipient's address fills in a sign-in form for them.
+
+    In a query that is weak: ways out of mailings carry it, too.
+    """
+    head, _, fragment = target.partition("#")
+    path, _, query = head.partition("?")
+    in_fragment, in_query = unquote(fragment).lower(), unquote(query).lower()
+    if "@" not in in_fragment and "@" not in in_query:
         return
     for recipient in case.mail.recipients[:5]:
-        if mark and recipient.spec and recipient.spec in unquote(fragment).lower():
+        if recipient.spec and recipient.spec in in_fragment:
             yield Reason("recipient_in_fragment", f"a link carries {quote(recipient.spec)}")
+        elif recipient.spec and recipient.spec in in_query and not _is_expected(case, path, query):
+            yield Reason("recipient_in_query", f"a link asks with {quote(recipient.spec)}")
+
+
+def _is_expected(case: Case, path: str, query: str) -> bool:
+    """Say whether it is a way out, or leads to the proved sender."""
+    is_home = hosts.is_same_owner(hosts.host_of(path), case.mail.author.domain)
+    is_senders_own = is_home and case.is_author_proved
+    return is_senders_own or bool(_WAY_OUT.search(f"{path}?{query}"[:MAX_TARGET_CHARACTERS]))
 
 
 def _text(link: Link) -> Iterator[Reason]:
