@@ -105,7 +105,8 @@ async def retractor(
     """Make the tables and give the service; whoever composes it lets it run.
 
     `is_alone` promises that no other retractor is alive (the embedded mode, by the lock of its data
-    folder): mailboxes that a killed process still holds are then free at once.
+    folder): mailboxes that a killed process still holds are then free at once, and what failed is tried
+    at once: the restart may have mended the cause.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -120,7 +121,7 @@ async def retractor(
         await migrate(pool, SQL_PACKAGE)
         inbox = await PostgresInbox.open(pool)
         if is_alone:
-            await PostgresSchedule(pool).recover()
+            await PostgresSchedule(pool).recover(clock.now())
         bench = bench_of(pool, broker, mailboxes, rules, clock=clock, tuning=tuning)
         loops = _loops(broker, bench, inbox, Authority.of(configuration), tuning)
         yield Retractor(partial(run_together, loops), {"queues": partial(check_queues, broker)})

@@ -26,10 +26,15 @@ class PostgresSchedule:
             found = await self._pool.fetch(SQL["claim_mailboxes"], now, until, limit)
         return [Visit(row["tenant"], row["mailbox"], row["lease_owner"]) for row in found]
 
-    async def recover(self) -> None:
-        """Free all mailboxes. Only where nobody else can be at work on one."""
+    async def recover(self, now: datetime) -> None:
+        """Free all mailboxes, and make due what was put off after failures.
+
+        Only where nobody else can be at work on one.
+        """
         with translated():
-            await self._pool.execute(SQL["recover_leases"])
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(SQL["recover_leases"])
+                await connection.execute(SQL["hasten_put_off"], now)
 
     async def due(
         self, visit: Visit, now: datetime, lease_seconds: float, limit: int

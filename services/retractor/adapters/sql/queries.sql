@@ -240,6 +240,28 @@ update mailboxes set lease_until = $2 where lease_owner = any($1::uuid[])
 -- What a killed process held, when it is known to have been the only one.
 update mailboxes set lease_owner = null, lease_until = null where lease_owner is not null
 
+-- name: hasten_put_off
+-- A restart may have mended what made attempts fail. Pauses and late looks keep their time.
+with unpaused as (
+    select tenant, mailbox from mailboxes where paused_until is null or paused_until <= $1
+), hastened_searches as (
+    update searches set due_at = $1 from unpaused
+    where searches.tenant = unpaused.tenant and searches.mailbox = unpaused.mailbox
+        and searches.due_at > $1 and searches.attempts > 0
+    returning searches.tenant, searches.mailbox
+), hastened_copies as (
+    update copies set due_at = $1 from unpaused
+    where copies.tenant = unpaused.tenant and copies.mailbox = unpaused.mailbox
+        and copies.due_at > $1 and copies.attempts > 0
+    returning copies.tenant, copies.mailbox
+), hastened as (
+    select tenant, mailbox from hastened_searches
+    union
+    select tenant, mailbox from hastened_copies
+)
+update mailboxes set due_at = least(mailboxes.due_at, $1) from hastened
+where mailboxes.tenant = hastened.tenant and mailboxes.mailbox = hastened.mailbox
+
 -- name: due_searches
 -- What is to be looked for in a mailbox now.
 select s.tenant, s.retraction_id, s.mailbox, s.internet_message_id, s.from_address, s.sent_at,
