@@ -14,6 +14,8 @@ MALICIOUS_HARM = 5.0
 SUSPICIOUS_HARM = 2.6
 SPOOF_HARM = 2.5
 SPAM_NUISANCE = 2.2
+#: What a proved mailing may have beside advertising: clicks that are counted elsewhere, and such.
+MAILING_NUISANCE = 0.9
 #: Points at which the score is 1 - 1/e.
 SCORE_SCALE = 4.0
 MALICIOUS_SCORE = 0.9
@@ -44,13 +46,16 @@ def decide(reasons: tuple[Reason, ...], *, failure: str | None = None) -> Verdic
     malicious: a reason that decides alone, or much harm with something solid in it, the false
     sender aside · spoof: the sender is not who it says ·
     suspicious: harm, but not enough of it · spam: a nuisance · bulk: marks of a mailing ·
-    none: the rest. A sender who is allowed and proved is spared all but malicious.
+    none: the rest. A sender who is allowed and proved is spared all but malicious, and a mailing
+    of a proved sender may advertise without being spam.
     """
     reasons = (*reasons, *_together(reasons))
     weights = [WEIGHTS[reason.code] for reason in reasons]
     harm = sum(weight.harm for weight in weights)
     nuisance = sum(weight.nuisance for weight in weights)
-    disposition = _disposition(weights, harm, nuisance)
+    is_mailing = any(reason.code == "proved_mailing" for reason in reasons)
+    spam = _beside_advertising(weights) if is_mailing else nuisance
+    disposition = _disposition(weights, harm, spam)
     is_unread = failure is not None and disposition is not Disposition.MALICIOUS
     if is_unread:
         disposition = Disposition.SUSPICIOUS
@@ -93,6 +98,12 @@ def _disposition(weights: list[Weight], harm: float, nuisance: float) -> Disposi
         return Disposition.SPAM
     is_bulk = any(weight.is_bulk for weight in weights)
     return Disposition.BULK if is_bulk else Disposition.NONE
+
+
+def _beside_advertising(weights: list[Weight]) -> float:
+    """Return the nuisance of a proved mailing: nothing, unless it does more than advertise."""
+    other = sum(weight.nuisance for weight in weights if not weight.is_advertising)
+    return sum(weight.nuisance for weight in weights) if other > MAILING_NUISANCE else 0.0
 
 
 def _together(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:

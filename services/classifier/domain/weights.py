@@ -23,11 +23,17 @@ class Weight:
     #: It is more than words: a mail is malicious only with at least one such reason.
     is_solid: bool = False
     is_bulk: bool = False
+    #: Ordinary advertising, which a proved mailing may do without being spam.
+    is_advertising: bool = False
     attributes: tuple[str, ...] = ()
 
 
 def _wording(harm: float = 0.0, nuisance: float = 0.0) -> Weight:
     return Weight(harm=harm, nuisance=nuisance)
+
+
+def _advertising(harm: float = 0.0, nuisance: float = 0.0) -> Weight:
+    return Weight(harm=harm, nuisance=nuisance, is_advertising=True)
 
 
 _MALICIOUS = Disposition.MALICIOUS
@@ -164,8 +170,8 @@ WEIGHTS: dict[str, Weight] = {
     "wording_advance_fee": _wording(0, 0.6),
     "wording_advance_fee_many": _wording(0.2, 1.3),
     "wording_advance_fee_very_many": _wording(0.4, 1.5),
-    "wording_prize": _wording(0.1, 1.0),
-    "wording_prize_many": _wording(0.3, 1.4),
+    "wording_prize": _advertising(0.1, 1.0),
+    "wording_prize_many": _advertising(0.3, 1.4),
     "wording_prize_very_many": _wording(0.2, 1.0),
     "wording_pills_and_bodies": _wording(0, 1.2),
     "wording_pills_and_bodies_many": _wording(0, 1.4),
@@ -182,12 +188,13 @@ WEIGHTS: dict[str, Weight] = {
     "wording_enable_content": _wording(0.5),
     "wording_enable_content_many": _wording(0.5),
     "wording_enable_content_very_many": _wording(),
-    "wording_hard_sell": _wording(0, 0.1),
-    "wording_hard_sell_many": _wording(0, 0.6),
-    "wording_hard_sell_very_many": _wording(0, 0.8),
+    "wording_hard_sell": _advertising(0, 0.1),
+    "wording_hard_sell_many": _advertising(0, 0.6),
+    "wording_hard_sell_very_many": _advertising(0, 0.8),
     # Many recipients
     "mailing_list": Weight(is_bulk=True),
     "bulk_header": Weight(is_bulk=True),
+    "proved_mailing": Weight(is_bulk=True),
     "opt_out_text": Weight(is_bulk=True),
     # Nothing to judge by
     "parse_failure": Weight(),

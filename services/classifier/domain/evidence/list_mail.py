@@ -1,9 +1,10 @@
-"""Signs of mail that goes to many. Anybody can write them: they excuse nothing."""
+"""Signs of mail that goes to many. Anybody can write them: alone they excuse nothing."""
 
 import re
 from collections.abc import Iterator
 
 from services.classifier.domain.case import Case
+from services.classifier.domain.known_hosts import FREE_MAIL
 from services.classifier.domain.reasons import Reason, quote
 
 _BULK_HEADERS = ("list-unsubscribe", "list-unsubscribe-post", "feedback-id")
@@ -26,6 +27,14 @@ def reasons(case: Case) -> Iterator[Reason]:
             yield Reason("bulk_header", f"carries {name}")
     if (mail.header("precedence") or "").strip().lower() == "bulk" and not mail.header("list-post"):
         yield Reason("bulk_header", "carries Precedence: bulk")
+    if mail.header("list-unsubscribe") and _is_company(case):
+        yield Reason(
+            "proved_mailing", f"{quote(mail.author.domain)} is proved, and offers a way out"
+        )
     opt_out = _OPT_OUT.search(mail.text)
     if opt_out and not mail.header("list-post"):
         yield Reason("opt_out_text", f"offers {quote(opt_out.group())}")
+
+
+def _is_company(case: Case) -> bool:
+    return case.is_author_proved and case.mail.author.domain not in FREE_MAIL
