@@ -105,8 +105,8 @@ async def retractor(
     """Make the tables and give the service; whoever composes it lets it run.
 
     `is_alone` promises that no other retractor is alive (the embedded mode, by the lock of its data
-    folder): mailboxes that a killed process still holds are then free at once, and what failed is tried
-    at once: the restart may have mended the cause.
+    folder): mailboxes that a killed process still holds are then free at once, and what has
+    failed is tried again at once: the restart may have mended the cause.
 
     Raises:
         TransientError: `database_unreachable`.
