@@ -128,6 +128,7 @@ def test_a_change_of_bank_details_through_a_service_is_a_spoof():
 
 
 def test_the_name_in_sender_is_not_excused_by_the_proof_of_from():
-    raw = relayed("News <news@docusign.net>", ("Sender", "Daniel Fischer <x@evil.example>"))
+    sender = ("Sender", "Daniel Fischer <x@evil.example>")
+    raw = relayed("News <news@fabrikam.example>", sender, ("Reply-To", DANIEL))
 
     assert verdict(raw, TRUSTED).disposition == "spoof"
