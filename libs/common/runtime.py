@@ -101,10 +101,11 @@ def _run(main: Main, grace_seconds: float, *, stopped_is_success: bool) -> int:
         with asyncio.Runner() as runner:
             code = runner.run(_until_stopped(main, stop))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a process's last resort
-        # A service writes for nobody: what broke is a pipe of its own.
-        if not stopped_is_success and has_lost_its_reader(error):
-            return end_quietly()
-        return exit_code(error)
+        if not has_lost_its_reader(error):
+            return exit_code(error)
+        quiet = end_quietly()  # a service, too: its exit code is not to become the interpreter's
+        # But a service writes for nobody: what broke is a pipe of its own.
+        return exit_code(error) if stopped_is_success else quiet
     finally:
         stop.disarm()
     if stop.received is None or (code is None and stopped_is_success):

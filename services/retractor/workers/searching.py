@@ -73,8 +73,12 @@ async def _found(
                 bench.mailboxes.with_message_id(mailbox, wanted.internet_message_id)
             )
             calls.create_task(place.folders(folders_to_compare(retraction.wish.destination)))
-    except* UndeliverError as failures:
-        raise failures.exceptions[0] from None
+    except ExceptionGroup as failures:
+        # Not `except*`: before Python 3.11.4 what it raises comes out as a group again.
+        known, bugs = failures.split(UndeliverError)
+        if known is None or bugs is not None:
+            raise
+        raise known.exceptions[0] from None
     found = list(visible.result())
     if not found or destination is Folder.PURGES:
         found += await bench.mailboxes.with_message_id(
