@@ -64,6 +64,14 @@ def test_marks_of_a_mailing_make_bulk_and_never_more():
     assert verdict(raw).score == 0
 
 
+def test_what_could_not_be_read_ranks_with_the_suspicious_not_with_the_harmless():
+    unread = decide((Reason("parse_failed", ""),), failure="parse_failed")
+    harmless = verdict(letter("To unsubscribe click the link."))
+
+    assert (unread.disposition, unread.retractable) == ("suspicious", False)
+    assert unread.score > 0.4 > harmless.score
+
+
 def test_words_alone_are_never_malicious():
     codes = [code for code in WEIGHTS if code.startswith("wording_")]
 

@@ -9,7 +9,7 @@ from services.classifier.domain.reasons import Reason
 from services.classifier.domain.weights import WEIGHTS, Weight
 
 #: Rises with every change of evidence, weights or thresholds that may change a verdict.
-RULES_VERSION = "2026.3"
+RULES_VERSION = "2026.4"
 MALICIOUS_HARM = 5.0
 SUSPICIOUS_HARM = 2.6
 SPOOF_HARM = 2.5
@@ -64,6 +64,8 @@ def decide(reasons: tuple[Reason, ...], *, failure: str | None = None) -> Verdic
     score = 1 - exp(-(harm + 0.7 * nuisance) / SCORE_SCALE)
     if disposition is Disposition.MALICIOUS:
         score = max(score, MALICIOUS_SCORE)
+    elif is_unread:  # what nobody could read is no better than what is just suspicious
+        score = max(score, 1 - exp(-SUSPICIOUS_HARM / SCORE_SCALE))
     return Verdict(
         disposition=disposition,
         score=round(score, 4),
