@@ -59,6 +59,7 @@ def _leader(folder: Folder) -> set[int]:
     pid, ps = folder.pid_file()[0].strip(), shutil.which("ps")
     if ps is None or not pid.isdigit():
         return set()
+    # The system's own `ps`, and digits of our own pid file.
     command = [ps, "-o", "command=", "-p", pid]
     answer = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603
     return {int(pid)} if str(folder.cluster) in answer.stdout else set()

@@ -22,11 +22,10 @@ from libs.common.readiness import Check
 from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.audit import metrics
-from services.audit.adapters.postgres.reading import PostgresArchive, verify
+from services.audit.adapters.postgres.reading import PostgresArchive
 from services.audit.adapters.postgres.recording import SQL_PACKAGE, PostgresAuditLog
 from services.audit.domain.record import NO_TENANT
 from services.audit.domain.testimony import Rules
-from services.audit.domain.verification import Verification
 from services.audit.settings import Settings
 from services.audit.workers.recorder import Recorder
 
@@ -78,16 +77,6 @@ async def audit(
         await _start_gauges(archive, rules)
         start_at_zero(AUDIT_EVENTS)
         yield Audit(recorder.run, {"queues": partial(check_queues, broker), "log": archive.heads})
-
-
-async def verify_record(postgres_dsn: str, *, chain: str | None = None) -> Verification:
-    """Walk the whole record, or one chain, and say whether it holds.
-
-    Raises:
-        TransientError: `database_unreachable`.
-    """
-    async with _pool(postgres_dsn) as pool:
-        return await verify(PostgresArchive(pool), chain)
 
 
 @asynccontextmanager

@@ -13,10 +13,11 @@ from libs.common.broker.port import Message
 from libs.common.broker.postgres import PostgresBroker, declare, recover_claims
 from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import SystemClock
+from libs.common.database.pool import open_pool
 from libs.common.errors import StartError
 from libs.common.tenants.model import Configuration
-from services.audit.adapters.postgres.reading import PostgresArchive, follow
-from services.audit.app import audit, verify_record
+from services.audit.adapters.postgres.reading import PostgresArchive, follow, verify
+from services.audit.app import audit
 from tests.audit.messages import copy_settled, delivery, entry, retract
 from tests.fakes.clock import FakeClock
 
@@ -71,13 +72,17 @@ async def recording(database, configuration):
 
 async def recorded(database, count):
     """Wait until the record has so many messages, and return its verification."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            with suppress(StartError):  # no tables yet
-                verification = await verify_record(database.dsn_for("audit"))
-                if verification.records >= count:
-                    return verification
-            await asyncio.sleep(0.02)
+    pool = await open_pool(database.dsn_for("audit"), schema="audit", max_size=1)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with suppress(StartError):  # no tables yet
+                    verification = await verify(PostgresArchive(pool))
+                    if verification.records >= count:
+                        return verification
+                await asyncio.sleep(0.02)
+    finally:
+        await pool.close()
 
 
 def message(contract) -> Message:

@@ -1,7 +1,7 @@
 """The truth about every copy, for assertions."""
 
 import base64
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import datetime
 
 from libs.graph_simulator.world.delivery import Delivery
@@ -115,8 +115,8 @@ def jsonable(value: object) -> object:
     """Turn states into JSON's kinds; instants become ISO 8601."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if hasattr(value, "__dataclass_fields__"):
-        return jsonable(asdict(value))  # type: ignore[call-overload]
+    if is_dataclass(value) and not isinstance(value, type):
+        return jsonable(asdict(value))
     if isinstance(value, dict):
         return {key: jsonable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -43,9 +43,11 @@ class Match(Section):
 
 
 class Effect(Section):
-    """What happens instead of, or after, the operation. One of `status`, `connection`, `next_link`,
-    `truncate`, `omit`, `hang_seconds`, or several that go together.
-    """  # noqa: D205
+    """What happens instead of, or after, the operation.
+
+    One of `status`, `connection`, `next_link`, `truncate`, `omit`, `hang_seconds`, or several that
+    go together.
+    """
 
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     code: str = "serviceUnavailable"

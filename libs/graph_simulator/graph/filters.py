@@ -142,6 +142,7 @@ def _ordered(operator: str, actual: object, wanted: object) -> bool:
     if actual is None:
         return False
     try:
+        # Whether these two kinds compare is what is being found out.
         below: bool = actual < wanted  # type: ignore[operator]
         above: bool = actual > wanted  # type: ignore[operator]
     except TypeError as error:

@@ -115,7 +115,7 @@ def expand(packed: bytes) -> bytes:
 
 
 def _kind(raw: bytes) -> Kind:
-    sizes = {
+    sizes: dict[tuple[int, int], Kind] = {
         (_MAILBOX_ITEM, _ITEM_BYTES): "item",
         (_MAILBOX_ITEM, _FOLDER_BYTES): "folder",
         (_CONVERSATION, _CONVERSATION_BYTES): "conversation",
@@ -127,7 +127,7 @@ def _kind(raw: bytes) -> Kind:
     kind = sizes.get((raw[1], length))
     if kind is None or len(raw) != 43 + length:
         raise MalformedIdError
-    return kind  # type: ignore[return-value]
+    return kind
 
 
 def _counter(number: int) -> bytes:

@@ -94,7 +94,7 @@ def _with_headers(message: Message, **body: object) -> ParsedMail:
         reply_to=people("reply-to"),
         recipients=people("to", "cc"),
         subject=next((value for name, value in headers if name == "subject"), ""),
-        **body,  # type: ignore[arg-type]
+        **body,  # type: ignore[arg-type]  # its values are of the fields' types
     )
 
 
