@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.errors import StartError
-from libs.common.settings import PostgresDsn, read_settings
+from libs.common.settings import AmqpUrl, PostgresDsn, read_settings
 
 _FILE = "instance.json"
 
@@ -22,6 +22,8 @@ class CliSettings(BaseSettings):
 
     #: Role `undeliver_cli`, never a service's.
     postgres_dsn: PostgresDsn | None = None
+    #: User `cli`, or an upstream publisher's own, never a service's; absent: the Postgres queue.
+    amqp_url: AmqpUrl | None = None
 
 
 @dataclass(frozen=True, slots=True)

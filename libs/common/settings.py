@@ -12,6 +12,9 @@ from libs.common.errors import ConfigurationError
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _HOST = r"([^:,/?#@\[\]]*|\[[0-9A-Fa-f:.]+\])(:\d+)?"
+_AMQP = re.compile(
+    r"amqps?://[^:/?#@]+(:[^/?#@]*)?@([^:,/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d+)?(/[^/?#]*)?(\?[^#]*)?"
+)
 _POSTGRES = re.compile(rf"postgres(ql)?://([^/?#]*@)?{_HOST}(,{_HOST})*(/[^?#]*)?(\?[^#]*)?")
 
 
@@ -21,8 +24,19 @@ def _postgres_dsn(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _amqp_url(secret: SecretStr) -> SecretStr:
+    if not _AMQP.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            "is no address of a message broker; write amqp://user:password@host/vhost, amqps:// "
+            "for TLS, with %-escapes for what is special in a URL (the default vhost is %2F)"
+        )
+    return secret
+
+
 #: Secret, since it may hold a password.
 PostgresDsn = Annotated[SecretStr, AfterValidator(_postgres_dsn)]
+#: Secret, since it holds a password. Its user is the publisher.
+AmqpUrl = Annotated[SecretStr, AfterValidator(_amqp_url)]
 
 
 class ServiceSettings(BaseSettings):
@@ -38,6 +52,8 @@ class ServiceSettings(BaseSettings):
 
     #: Of this service's own role, `postgresql://undeliver_<service>@host/database`.
     postgres_dsn: PostgresDsn
+    #: Of this service's own user, `amqp://<service>:…@host/vhost`; absent: the Postgres queue.
+    amqp_url: AmqpUrl | None = None
     #: Where raw mail is kept: `file:///absolute/folder`.
     blob_url: str | None = None
     #: Where /healthz, /readyz and /metrics answer. Port 0 takes a free one.
