@@ -40,6 +40,11 @@ _OWN_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+#: What operators' commands put on record themselves, of every tenant, whether or not the file names
+#: them as a publisher: no entry of the file can keep a deed off the record.
+OPERATOR = "cli"
+_OPERATORS_TYPES = ("delivery.replayed.v1",)
+
 
 class Authority:
     """The rights in force. Whoever is not named has none."""
@@ -64,12 +69,19 @@ class Authority:
         """Return a publisher's rights; None for one that nobody named."""
         return self._rights.get(publisher)
 
+    def types(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what each publisher may send; `*` at the end of a type matches a prefix."""
+        types = {name: rights.types for name, rights in self._rights.items()}
+        return {**types, OPERATOR: (*types.get(OPERATOR, ()), *_OPERATORS_TYPES)}
+
     def refusal(self, publisher: str, type_: str, tenant: str | None) -> str | None:
         """Return why a proved publisher may not send this type for this tenant; None = it may.
 
         The reason is `unknown_publisher`, `type_not_allowed` or `tenant_not_allowed`. A message of
         no tenant concerns them all, so it takes the right to all.
         """
+        if publisher == OPERATOR and type_ in _OPERATORS_TYPES:
+            return None
         rights = self._rights.get(publisher)
         if rights is None:
             return "unknown_publisher"

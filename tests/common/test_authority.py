@@ -35,6 +35,9 @@ AUTHORITY = Authority([SOAR, CONSOLE])
         ("retractor", "mail.retract.v1", "acme", "type_not_allowed"),
         ("audit", "delivery.dead_lettered.v1", None, None),
         ("audit", "copy.settled.v1", "acme", "type_not_allowed"),
+        ("cli", "delivery.replayed.v1", "acme", None),
+        ("cli", "delivery.replayed.v1", None, None),
+        ("soar", "delivery.replayed.v1", "acme", "type_not_allowed"),
     ],
 )
 def test_a_publisher_may_say_what_its_rights_name(publisher, type_, tenant, refusal):
@@ -48,11 +51,30 @@ def test_every_service_may_announce_dead_letters_and_configuration(service):
 
 
 def test_every_event_of_ours_may_be_said_by_some_service():
-    services = ("ingest", "classifier", "retractor", "audit")
+    services = ("ingest", "classifier", "retractor", "audit", "cli")
     commands_of_people = {"retraction.restore.v1", "retraction.cancel.v1"}
 
     for type_ in CONTRACTS.keys() - commands_of_people:
         assert any(Authority([]).refusal(service, type_, "acme") is None for service in services)
+
+
+def test_no_entry_of_the_file_keeps_an_operators_deed_off_the_record():
+    narrow = PublisherRights(name="cli", types=("mail.retract.v1",), tenants=("acme",))
+    authority = Authority([narrow])
+
+    assert authority.refusal("cli", "delivery.replayed.v1", "globex") is None
+    assert authority.refusal("cli", "mail.retract.v1", "globex") == "tenant_not_allowed"
+
+
+def test_the_types_of_each_publisher_are_all_that_it_may_say():
+    types = AUTHORITY.types()
+
+    assert types["soar"] == ("mail.retract.v1", "indicator.*")
+    assert types["cli"] == ("delivery.replayed.v1",)
+    assert set(types) == {"ingest", "classifier", "retractor", "audit", "cli", "soar", "console"}
+    for publisher, type_ in ((name, each) for name in types for each in types[name]):
+        if not type_.endswith("*"):
+            assert AUTHORITY.refusal(publisher, type_, "acme") is None
 
 
 def test_the_file_narrows_what_a_service_may_do_but_not_what_it_says():

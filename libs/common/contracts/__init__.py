@@ -2,7 +2,7 @@
 
 from libs.common.contracts.base import Contract
 from libs.common.contracts.mail import MailClassified, MailHeld, MailJournaled
-from libs.common.contracts.operation import ConfigChanged, DeliveryDeadLettered
+from libs.common.contracts.operation import ConfigChanged, DeliveryDeadLettered, DeliveryReplayed
 from libs.common.contracts.retraction import (
     CancelRetraction,
     CopySettled,
@@ -29,11 +29,14 @@ CONTRACTS: dict[str, type[Contract]] = {
         RetractionHeld,
         RetractionFinished,
         DeliveryDeadLettered,
+        DeliveryReplayed,
         ConfigChanged,
     )
 }
 
 #: Types that may concern no tenant: `tenant` null in the body and no header.
-TENANTLESS = frozenset({MailHeld.type, DeliveryDeadLettered.type, ConfigChanged.type})
+TENANTLESS = frozenset(
+    {MailHeld.type, DeliveryDeadLettered.type, DeliveryReplayed.type, ConfigChanged.type}
+)
 
 __all__ = ["CONTRACTS", "TENANTLESS", "Contract"]
