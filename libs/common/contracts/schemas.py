@@ -1,7 +1,8 @@
 """The published schemas: `python -m libs.common.contracts.schemas --write|--check`.
 
-One JSON Schema for each message type, and one for the configuration file, in docs/api/. A reviewer
-sees a change of our public API as a change of these files.
+One JSON Schema for each message type, one for the configuration file, and the AsyncAPI document
+that holds them all together, in docs/api/. A reviewer sees a change of our public API as a change
+of these files.
 """
 
 import argparse
@@ -10,17 +11,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from libs.common.contracts import CONTRACTS
+from libs.common.contracts import CONTRACTS, asyncapi
 from libs.common.tenants.model import Configuration
 
 FOLDER = Path("docs/api")
 CONFIGURATION_SCHEMA = "config.schema.json"
+ASYNCAPI = "asyncapi.json"
 
 
 def schemas() -> Mapping[str, str]:
     """Return every published file: its name and its text."""
     documents = {f"{type_}.json": contract.json_schema() for type_, contract in CONTRACTS.items()}
     documents[CONFIGURATION_SCHEMA] = Configuration.json_schema()
+    documents[ASYNCAPI] = asyncapi.document()
     return {
         name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         for name, document in documents.items()
