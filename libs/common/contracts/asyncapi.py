@@ -99,6 +99,7 @@ def _type_channel(type_: str) -> Json:
 
 
 def _queue_channel(queue: Queue) -> Json:
+    types = ", ".join(f"`{each}`" for each in queue.types)
     steps = ", ".join(
         f"`{retry_queue(queue.name, each)}`" for each in UNDELIVER.delay_steps_seconds
     )
