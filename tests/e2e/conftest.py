@@ -1,13 +1,12 @@
 """Programs, places for their data, and a DNS server that knows nothing."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.demo.resolver import serve_dns
+from tests.e2e.background import Background, background
 from tests.e2e.programs import Programs
 from tests.services.places import open_place
 
@@ -42,22 +41,14 @@ def programs(place: Path, request: pytest.FixtureRequest) -> Iterator[Programs]:
 
 
 @pytest.fixture(scope="session")
-def nameserver() -> Iterator[str]:
+def beside() -> Iterator[Background]:
+    """Give an event loop for servers of this process."""
+    with background() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="session")
+def nameserver(beside: Background) -> Iterator[str]:
     """Give a DNS server for which no name exists, so that no test asks the world's."""
-    loop = asyncio.new_event_loop()
-    bound, stop = threading.Event(), asyncio.Event()
-    ports: list[int] = []
-
-    async def serve() -> None:
-        async with serve_dns({}) as port:
-            ports.append(port)
-            bound.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert bound.wait(30)
-    yield f"127.0.0.1:{ports[0]}"
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    with beside.holding(serve_dns({})) as port:
+        yield f"127.0.0.1:{port}"

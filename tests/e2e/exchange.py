@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 
 from tests.e2e.mail import Mail, send
 
@@ -14,8 +15,9 @@ _COME_AGAIN_SECONDS = 0.1
 class Exchange:
     """Sends each report until it has its 250; a 5yz would lose it."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, ports: Sequence[int]) -> None:
+        #: Of one listener, or of several that stand for one name, as MX records do.
+        self._ports = cycle(ports)
         self._waiting: queue.SimpleQueue[Mail] = queue.SimpleQueue()
         self._is_over = threading.Event()
         #: Messages whose reports had their 250, in that order; a report sent twice is there twice.
@@ -40,24 +42,24 @@ class Exchange:
     def _hand_over(self, mail: Mail) -> None:
         report = mail.report()
         while not self._is_over.is_set():
-            code = self._reply_to(report)
+            code = self._reply_to(mail, report)
             if code == 250:
                 self.accepted.append(mail)
                 return
             self.refused.append(code)
             self._is_over.wait(_COME_AGAIN_SECONDS)
 
-    def _reply_to(self, report: bytes) -> int | None:
+    def _reply_to(self, mail: Mail, report: bytes) -> int | None:
         try:
-            return send(self._port, report)[0]
+            return send(next(self._ports), report, to=mail.tenant.journal_address)[0]
         except OSError:  # smtplib's exceptions are, too
             return None
 
 
 @contextmanager
-def exchange(port: int) -> Iterator[Exchange]:
+def exchange(*ports: int) -> Iterator[Exchange]:
     """Give a sender that works until the context ends."""
-    sender = Exchange(port)
+    sender = Exchange(ports)
     threads = [threading.Thread(target=sender._work) for _ in range(_CONNECTIONS)]
     for thread in threads:
         thread.start()

@@ -6,38 +6,21 @@ import random
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from libs.common.broker.opening import BrokerAddress
 from libs.common.broker.port import DeadLettered, Message
-from libs.common.broker.postgres.broker import PostgresBroker
-from libs.common.broker.topology import UNDELIVER
-from libs.common.clock import SystemClock
-from libs.common.database.pool import open_pool
 from libs.common.database.provisioning import role_of
 from libs.common.instance import Instance, running
-from services.audit.adapters.postgres.reading import PostgresArchive
-from services.audit.domain.reconstruction import whole_body
 from tests.e2e.programs import Ended, Program, Programs, environment
+from tests.e2e.record import Recorded, publish, read_dead_letters, read_record
 from tests.e2e.waiting import until
 from tests.services.databases import with_login
 
 #: Below the ports that the system gives to outgoing connections.
 _PORTS = range(20_000, 30_000)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A record of the audit log, as far as these tests look at it."""
-
-    type: str
-    publisher: str
-    message_id: str
-    flags: tuple[str, ...]
-    body: Any
 
 
 class Installation:
@@ -98,16 +81,16 @@ class Installation:
 
     def recorded(self, *types: str, chain: str | None = None) -> list[Recorded]:
         """Return the record of all tenants or of one chain, or what it holds of some types."""
-        everything = asyncio.run(_recorded(self.dsn("cli"), chain))
+        everything = asyncio.run(read_record(self.dsn("cli"), chain))
         return [each for each in everything if not types or each.type in types]
 
     def dead_letters(self) -> Sequence[DeadLettered]:
         """Return what was given up on."""
-        return asyncio.run(_dead_letters(self.dsn("cli")))
+        return asyncio.run(read_dead_letters(BrokerAddress(postgres_dsn=self.dsn("cli"))))
 
     def publish(self, publisher: str, message: Message) -> None:
         """Publish a message as an upstream system does."""
-        asyncio.run(_publish(self.dsn(publisher), message))
+        asyncio.run(publish(BrokerAddress(postgres_dsn=self.dsn(publisher)), message))
 
     def postgres_pid(self) -> int:
         """Return the leading process of its private database."""
@@ -147,31 +130,3 @@ def free_port() -> int:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-
-
-async def _recorded(dsn: str, chain: str | None) -> list[Recorded]:
-    pool = await open_pool(dsn, schema="audit", max_size=1)
-    try:
-        async with PostgresArchive(pool).snapshot(chain) as (_, records):
-            return [
-                Recorded(
-                    type=record.properties.type,
-                    publisher=record.properties.publisher,
-                    message_id=record.properties.message_id,
-                    flags=record.properties.flags,
-                    body=whole_body(record),
-                )
-                async for record in records
-            ]
-    finally:
-        await pool.close()
-
-
-async def _dead_letters(dsn: str) -> Sequence[DeadLettered]:
-    async with PostgresBroker.open(dsn, topology=UNDELIVER, clock=SystemClock()) as broker:
-        return await broker.dead_letters.waiting()
-
-
-async def _publish(dsn: str, message: Message) -> None:
-    async with PostgresBroker.open(dsn, topology=UNDELIVER, clock=SystemClock()) as broker:
-        await broker.publish([message])

@@ -15,10 +15,9 @@ from libs.graph_simulator.journal_report import (
     stamp_original,
 )
 from services.demo.attachments import attachment
-from tests.e2e.tenant import DOMAIN, JOURNAL_ADDRESS, MICROSOFT_TENANT_ID, PEOPLE
+from tests.e2e.tenant import ACME, DOMAIN, JOURNAL_ADDRESS, PEOPLE, Tenant
 
 JOURNAL_SENDER = f"journal-ndr@{DOMAIN}"
-_ORGANISATION = Organisation(MICROSOFT_TENANT_ID, "acme.onmicrosoft.com")
 _SENT_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 _SENDER = "mara@fabrikam.example"
 _PASSED = (
@@ -35,6 +34,7 @@ class Mail:
     number: int
     is_bad: bool = False
     to: tuple[str, ...] = PEOPLE[:1]
+    tenant: Tenant = ACME
 
     @property
     def internet_message_id(self) -> str:
@@ -64,9 +64,12 @@ class Mail:
         """Return its journal report: the same bytes every time, as a queue sends them again."""
         report_id = str(uuid5(NAMESPACE_URL, self.internet_message_id))
         at = _SENT_AT + timedelta(minutes=self.number)
+        organisation = Organisation(
+            self.tenant.microsoft_tenant_id, f"{self.tenant.id}.onmicrosoft.com"
+        )
         original = stamp_original(
             self.mime(),
-            organisation=_ORGANISATION,
+            organisation=organisation,
             is_internal=False,
             received_at=at,
             network_message_id=report_id,
@@ -74,7 +77,7 @@ class Mail:
         )
         return journal_report(
             original,
-            organisation=_ORGANISATION,
+            organisation=organisation,
             sender=_SENDER,
             recipients=[JournalRecipient(address) for address in self.to],
             generated_at=at,

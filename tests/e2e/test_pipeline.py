@@ -12,10 +12,11 @@ import pytest
 
 from libs.common.broker.port import Message
 from libs.common.contracts.retraction import RestoreRetraction, RetractMail
-from tests.e2e.installation import Installation, Recorded, free_port, installation
+from tests.e2e.installation import Installation, free_port, installation
 from tests.e2e.mail import Mail, send
 from tests.e2e.microsoft import Microsoft, microsoft
 from tests.e2e.programs import Programs
+from tests.e2e.record import Recorded
 from tests.e2e.tenant import JOURNAL_ADDRESS, PEOPLE, SOC, TENANT, write_configuration, write_seed
 from tests.e2e.waiting import until
 
