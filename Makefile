@@ -9,7 +9,7 @@ DEMO_STAMP := $(VENV)/.demo-installed
 DEV_STAMP  := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-long lint check lock schemas clean
+.PHONY: help demo install test test-long lint check lock schemas docs clean
 
 ##@ Use
 help: ## List the targets
@@ -43,6 +43,9 @@ lock: $(DEV_STAMP) ## Write constraints.txt anew: the newest versions that fit p
 
 schemas: $(DEV_STAMP) ## Write docs/api/ anew from the contracts
 	$(BIN)/python -m libs.common.contracts.schemas --write
+
+docs: $(DEV_STAMP) ## Write docs/settings.md anew from the settings
+	$(BIN)/python -m tests.docs.settings_page --write
 
 clean: ## Remove the environment and all that tools leave behind
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
