@@ -154,7 +154,7 @@ def _number(value: float) -> str:
 
 def _comment(kind: type[BaseSettings], name: str) -> str:
     """Return the `#:` lines above a field, in the class that declares it."""
-    owner = next(each for each in kind.__mro__ if name in each.__dict__.get("__annotations__", {}))
+    owner = next(each for each in kind.__mro__ if name in inspect.get_annotations(each))
     source = textwrap.dedent(inspect.getsource(owner))
     lines = source.splitlines()
     (body,) = ast.parse(source).body
