@@ -8,6 +8,7 @@ import pytest
 from services.demo.resolver import serve_dns
 from tests.e2e.background import Background, background
 from tests.e2e.programs import Programs
+from tests.e2e.servers import OwnPostgres, own_postgres
 from tests.services.places import open_place
 
 _PROGRAMS = pytest.StashKey[Programs]()
@@ -52,3 +53,10 @@ def nameserver(beside: Background) -> Iterator[str]:
     """Give a DNS server for which no name exists, so that no test asks the world's."""
     with beside.holding(serve_dns({})) as port:
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def postgres(place: Path, beside: Background) -> Iterator[OwnPostgres]:
+    """Give a database server that tests may kill."""
+    with beside.holding(own_postgres(place / "postgres")) as server:
+        yield server
