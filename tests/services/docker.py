@@ -3,8 +3,9 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from tests.services.choice import UnavailableError
 
@@ -35,18 +36,32 @@ def engine_version() -> str:
     return run.stdout.strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that runs: where its ports are reached from here, and a way to work inside."""
+
+    host: str
+    ports: Mapping[int, int]
+    run: Callable[[list[str]], str]
+
+
 @asynccontextmanager
 async def container(
-    image: str, port: int, environment: Mapping[str, str]
-) -> AsyncIterator[tuple[str, int]]:
-    """Run an image and give host and port under which it can be reached from here."""
+    image: str, ports: Sequence[int], environment: Mapping[str, str]
+) -> AsyncIterator[Container]:
+    """Run an image."""
     from testcontainers.core.container import DockerContainer  # half a second, and rarely needed
 
-    described = DockerContainer(image).with_exposed_ports(port)
+    described = DockerContainer(image).with_exposed_ports(*ports)
     for name, value in environment.items():
         described.with_env(name, value)
     try:
         await asyncio.to_thread(described.start)
-        yield described.get_container_host_ip(), int(described.get_exposed_port(port))
+        reached = {port: int(described.get_exposed_port(port)) for port in ports}
+        yield Container(
+            described.get_container_host_ip(),
+            reached,
+            lambda command: described.exec(command).output.decode(errors="replace"),
+        )
     finally:
         await asyncio.to_thread(described.stop)

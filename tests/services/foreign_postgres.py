@@ -93,8 +93,9 @@ async def use(dsn: str, *, leave_roles: bool) -> AsyncIterator[PostgresServer]:
 async def contained() -> AsyncIterator[PostgresServer]:
     """Run a container for the session."""
     password = secrets.token_hex(32)
-    async with docker.container(IMAGE, 5432, {"POSTGRES_PASSWORD": password}) as (host, port):
-        dsn = f"postgresql://postgres:{password}@{host}:{port}/postgres"
+    async with docker.container(IMAGE, [5432], {"POSTGRES_PASSWORD": password}) as running:
+        place = f"{running.host}:{running.ports[5432]}"
+        dsn = f"postgresql://postgres:{password}@{place}/postgres"
         async with asyncio.timeout(_CONTAINER_START_SECONDS):
             await _until_answered(dsn)
         async with provisioned(dsn, password=password) as server:

@@ -7,7 +7,9 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.services.choice import UnavailableError
@@ -44,9 +46,10 @@ def dependencies(*packages: str) -> list[str]:
     return [name for name in found if not name.startswith("<")]
 
 
-def unpack(packages: Sequence[str], name: str) -> Path:
+def unpack(packages: Sequence[str], name: str, *, family: str | None = None) -> Path:
     """Return a folder with the packages and the libraries that this system lacks for them.
 
+    With them come all that they need of a `family`, a prefix such as `erlang-`, installed or not.
     The work is done once; a crash in between leaves nothing that would be taken for the result.
 
     Raises:
@@ -57,7 +60,7 @@ def unpack(packages: Sequence[str], name: str) -> Path:
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another test session may be at it
         if not done.exists():
-            _unpack([*packages, *_missing_libraries(packages)], done)
+            _unpack([*packages, *_needed(packages, family)], done)
     return done
 
 
@@ -65,6 +68,15 @@ def library_folders(tree: Path) -> tuple[Path, ...]:
     """Return where the dynamic linker finds an unpacked tree's libraries; plug-ins lie deeper."""
     patterns = ("lib/*/*.so.*", "usr/lib/*/*.so.*", "usr/lib/*.so.*")
     return tuple(sorted({path.parent for pattern in patterns for path in tree.glob(pattern)}))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a file to write that takes another's place in one step."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        fresh = Path(folder) / path.name
+        yield fresh
+        fresh.replace(path)
 
 
 def update() -> None:
@@ -97,14 +109,19 @@ def _unpack(packages: Iterable[str], done: Path) -> None:
     unfinished.replace(done)
 
 
-def _missing_libraries(packages: Sequence[str]) -> list[str]:
-    """Follow the dependencies through libraries that are not installed."""
+def _needed(packages: Sequence[str], family: str | None) -> list[str]:
+    """Follow the dependencies through libraries that are not installed, and through the family."""
     installed = set(_run("dpkg-query", "-W", "-f", "${Package}\n").splitlines())
     found: list[str] = []
     waiting = list(packages)
     while waiting:
-        wanted = set(dependencies(*waiting)) - installed - set(found)
-        waiting = [name for name in sorted(wanted) if _is_needed_library(name)]
+        named = sorted(set(dependencies(*waiting)) - set(found) - set(packages))
+        waiting = [
+            name
+            for name in named
+            if (family and name.startswith(family))
+            or (name not in installed and _is_needed_library(name))
+        ]
         found += waiting
     return found
 

@@ -1,0 +1,234 @@
+"""A RabbitMQ of our own: its processes, started, killed, stopped and started again.
+
+Nothing of it is shared: ports, cookie, name service and data are its own, all on loopback, and its
+processes are ended by their ids, also when the session is killed.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.services.management import Management
+from tests.services.rabbitmq_programs import Programs
+
+_LEASH = Path(__file__).with_name("leash.py")
+_ADMIN = "admin"
+#: Below the ports that the system gives to outgoing connections.
+_PORTS = range(20_000, 30_000)
+_START_SECONDS = 50.0
+_POLL_SECONDS = 0.1
+_EVAL_SECONDS = 30.0
+_STORY_LINES = 30
+
+_CONFIGURATION = """\
+listeners.tcp.1 = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+default_user = {user}
+default_pass = {password}
+disk_free_limit.absolute = 50MB
+collect_statistics_interval = 500
+"""
+#: How often a quorum queue says how much of it is with consumers; 5 s where nobody asks.
+_ADVANCED = "[{rabbit, [{quorum_tick_interval, 500}]}].\n"
+
+
+class BrokerStartError(Exception):
+    """The node does not start; the text is the end of what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of a node, all on loopback."""
+
+    amqp: int
+    management: int
+    distribution: int
+    names: int
+
+
+@dataclass
+class Node:
+    """A node on a folder of its own; `start` after `kill` finds the same data and ports."""
+
+    programs: Programs
+    folder: Path
+    ports: Ports = field(default_factory=lambda: Ports(*free_ports(4)))
+    password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    _cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    _server: subprocess.Popen[bytes] | None = None
+    _names: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return f"undeliver{self.ports.amqp}@localhost"
+
+    @property
+    def pid(self) -> int:
+        """The Erlang machine's process id."""
+        assert self._server is not None
+        return self._server.pid
+
+    @property
+    def management(self) -> Management:
+        """Its HTTP API."""
+        return Management(f"http://127.0.0.1:{self.ports.management}", _ADMIN, self.password)
+
+    async def start(self) -> None:
+        """Start it, and return when it answers.
+
+        Raises:
+            BrokerStartError: it ended, or takes too long.
+        """
+        self._write_configuration()
+        # By our own hand: one that Erlang starts becomes a daemon and stays for ever.
+        if self._names is None:
+            self._names = self._spawn("names", [str(self.programs.erlang / "epmd")])
+        self._server = self._spawn("server", [str(self.programs.server)])
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._wait_until_up()
+        except TimeoutError as error:
+            self.kill()
+            story = self._story()
+            raise BrokerStartError(f"no answer after {_START_SECONDS:g} s:\n{story}") from error
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Kill it, as a power failure would; what it confirmed is on its disk."""
+        if self._server is not None:
+            _end(self._server)
+
+    def stop(self) -> None:
+        """Let it hang: its connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def cont(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """End all of it."""
+        self.kill()
+        if self._names is not None:
+            _end(self._names)
+            self._names = None
+
+    async def eval(self, expression: str) -> str:
+        """Run Erlang in the node and return what it gives, printed."""
+        return await asyncio.to_thread(self._eval, expression)
+
+    def _eval(self, expression: str) -> str:
+        run = subprocess.run(
+            [
+                str(self.programs.erlang / "erl_call"),
+                *("-address", f"localhost:{self.ports.distribution}", "-c", self._cookie, "-e"),
+            ],
+            input=f"{expression}.\n".encode(),
+            env=self._environment(),
+            capture_output=True,
+            timeout=_EVAL_SECONDS,
+            check=False,
+        )
+        said = (run.stdout + run.stderr).decode(errors="replace").strip()
+        if run.returncode != 0 or not said.startswith("{ok, "):
+            raise RuntimeError(f"{expression}: {said}")
+        return said.removeprefix("{ok, ").removesuffix("}")
+
+    async def _wait_until_up(self) -> None:
+        assert self._server is not None
+        while self._server.poll() is None:
+            # The node's health, too: the API answers before the queues do.
+            with suppress(httpx.HTTPError):
+                await self.management.get("health", "checks", "node-is-quorum-critical")
+                port = str(self.ports.amqp)
+                await self.management.get("health", "checks", "port-listener", port)
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+        raise BrokerStartError(f"exit code {self._server.returncode}:\n{self._story()}")
+
+    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.out").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-I", str(_LEASH), str(os.getpid()), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env=self._environment(),
+                start_new_session=True,  # a Ctrl-C at the terminal is for the session alone
+            )
+
+    def _write_configuration(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        cookie = self.folder / ".erlang.cookie"
+        if cookie.exists():
+            return
+        cookie.write_text(self._cookie, encoding="ascii")
+        cookie.chmod(0o400)
+        configuration = _CONFIGURATION.format(
+            amqp=self.ports.amqp,
+            management=self.ports.management,
+            user=_ADMIN,
+            password=self.password,
+        )
+        (self.folder / "rabbitmq.conf").write_text(configuration, encoding="ascii")
+        (self.folder / "advanced.config").write_text(_ADVANCED, encoding="ascii")
+        (self.folder / "plugins").write_text("[rabbitmq_management].\n", encoding="ascii")
+
+    def _environment(self) -> dict[str, str]:
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return self.programs.environment() | {
+            "HOME": str(self.folder),
+            "ERL_EPMD_PORT": str(self.ports.names),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            # Makes the script become the server instead of standing between it and us …
+            "RABBITMQ_ALLOW_INPUT": "1",
+            # … which would then end with its input.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-noinput {loopback}",
+            "RABBITMQ_SCHEDULER_BIND_TYPE": "u",  # several on one machine share its processors
+            "RABBITMQ_NODENAME": self.name,
+            "RABBITMQ_DIST_PORT": str(self.ports.distribution),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+        }
+
+    def _story(self) -> str:
+        said = (self.folder / "server.out").read_text(encoding="utf-8", errors="replace")
+        return "\n".join(said.splitlines()[-_STORY_LINES:])
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, and that no outgoing connection will take."""
+    chance = random.SystemRandom()
+    found: set[int] = set()
+    while len(found) < count:
+        port = chance.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.add(port)
+    return sorted(found)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
