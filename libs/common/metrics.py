@@ -1,8 +1,8 @@
-"""What the consumer loop of every service counts."""
+"""What every service counts: its deliveries, and the configuration that it follows."""
 
 from typing import Literal
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 Settled = Literal["ack", "retry", "dead_letter", "hand_back"]
 #: Why a delivery was given up on. `conflicting` is an alarm: somebody reuses message ids.
@@ -22,6 +22,15 @@ HANDLING_SECONDS = Histogram(
     "From a delivery's receipt to its verdict.",
     ["queue"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
+
+CONFIG_LAST_RELOAD_SUCCESSFUL = Gauge(
+    "undeliver_config_last_reload_successful",
+    "Whether the configuration file, as it is now, is in force.",
+)
+CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS = Gauge(
+    "undeliver_config_last_reload_success_timestamp_seconds",
+    "When a configuration last came into force, or was found unchanged in its meaning.",
 )
 
 

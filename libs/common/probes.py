@@ -14,9 +14,8 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from libs.common.broker.beside import beside
 from libs.common.errors import StartError
-from libs.common.readiness import Check, WatchedCheck
+from libs.common.readiness import Check, Readiness
 
 _MAX_REQUEST_BYTES = 8 * 1024
 _MAX_CONNECTIONS = 32
@@ -26,9 +25,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ProbeServer:
-    """Where the probes answer."""
+    """Where the probes answer, and what they ask."""
 
     port: int
+    readiness: Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,24 @@ async def serve_probes(
     Raises:
         StartError: the port is taken, or not ours to take.
     """
-    watched = {name: WatchedCheck(check, check_timeout_seconds) for name, check in checks.items()}
+    readiness = Readiness(check_timeout_seconds)
     # The checks answer within the request.
-    probes = _Probes(watched, registry, request_timeout_seconds + check_timeout_seconds)
+    probes = _Probes(readiness, registry, request_timeout_seconds + check_timeout_seconds)
+    async with readiness.asking(checks):
+        server = await _listen(probes, host, port)
+        bound = int(server.sockets[0].getsockname()[1])
+        _log.info("probes_listening", host=host, port=bound)
+        try:
+            yield ProbeServer(bound, readiness)
+        finally:
+            server.close()
+            await probes.close()
+            await server.wait_closed()
+
+
+async def _listen(probes: "_Probes", host: str, port: int) -> asyncio.Server:
     try:
-        server = await asyncio.start_server(
+        return await asyncio.start_server(
             probes.on_connection, host, port, limit=_MAX_REQUEST_BYTES
         )
     except OSError as error:
@@ -68,15 +81,6 @@ async def serve_probes(
             f"cannot listen on {host}:{port} for probes and metrics: {error.strerror or error}; "
             "choose another port"
         ) from error
-    bound = int(server.sockets[0].getsockname()[1])
-    _log.info("probes_listening", host=host, port=bound)
-    try:
-        async with beside(*(check.run() for check in watched.values())):
-            yield ProbeServer(bound)
-    finally:
-        server.close()
-        await probes.close()
-        await server.wait_closed()
 
 
 class _Probes:
@@ -84,11 +88,11 @@ class _Probes:
 
     def __init__(
         self,
-        checks: Mapping[str, WatchedCheck],
+        readiness: Readiness,
         registry: CollectorRegistry,
         timeout_seconds: float,
     ) -> None:
-        self._checks = checks
+        self._checks = readiness
         self._registry = registry
         self._timeout_seconds = timeout_seconds
         self._connections: set[asyncio.Task[None]] = set()
@@ -152,9 +156,7 @@ class _Probes:
                 return _Answer(HTTPStatus.NOT_FOUND)
 
     async def _readiness(self) -> _Answer:
-        names = list(self._checks)
-        answers = await asyncio.gather(*(self._checks[name].state() for name in names))
-        states = dict(zip(names, answers, strict=True))
+        states = await self._checks.states()
         ready = all(state == "ok" for state in states.values())
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         content = {"ready": ready, "checks": states}

@@ -1,10 +1,12 @@
 """Checks of what a process needs to work, asked by many and run once at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import structlog
 
+from libs.common.broker.beside import beside
 from libs.common.errors import UndeliverError
 
 #: Returns when what it looks at works, raises when not. `UndeliverError.reason` is shown.
@@ -55,3 +57,28 @@ class WatchedCheck:
             _log.warning("readiness_check_failed", exc_info=error)
             return "failed"
         return "ok"
+
+
+class Readiness:
+    """The checks that count now, which change as a process starts and runs."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._layers: list[dict[str, WatchedCheck]] = []
+
+    @asynccontextmanager
+    async def asking(self, checks: Mapping[str, Check]) -> AsyncIterator[None]:
+        """Ask these, and no others, while the body runs."""
+        layer = {name: WatchedCheck(check, self._timeout_seconds) for name, check in checks.items()}
+        self._layers.append(layer)
+        try:
+            async with beside(*(check.run() for check in layer.values())):
+                yield
+        finally:
+            self._layers.remove(layer)
+
+    async def states(self) -> Mapping[str, str]:
+        """Return the state of each check, asked now: `ok`, or why not."""
+        checks = dict(self._layers[-1])
+        states = await asyncio.gather(*(check.state() for check in checks.values()))
+        return dict(zip(checks, states, strict=True))

@@ -68,23 +68,32 @@ def exit_code(error: BaseException) -> int:
 
     2 for the operator's mistakes, else 1: one sentence for what is known, a log event for bugs.
     """
-    leaves = list(_leaves(error))
-    if mistakes := [each for each in leaves if isinstance(each, ConfigurationError)]:
+    found = list(leaves(error))
+    if mistakes := [each for each in found if isinstance(each, ConfigurationError)]:
         _say(mistakes, prefix="")  # `file:line: …`, as editors jump to
         return 2
-    if known := [each for each in leaves if isinstance(each, StartError)]:
+    if known := [each for each in found if isinstance(each, StartError)]:
         _say(known)
         return 1
-    if leaves and all(isinstance(each, UndeliverError) for each in leaves):
-        _say([_sentence(each) for each in leaves if isinstance(each, UndeliverError)])
+    if found and all(isinstance(each, UndeliverError) for each in found):
+        _say([_sentence(each) for each in found if isinstance(each, UndeliverError)])
         return 1
     _log.error("process_failed", exc_info=error)
     return 1
 
 
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Return what really failed: a group's members, and theirs."""
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from leaves(member)
+    else:
+        yield error
+
+
 def has_lost_its_reader(error: BaseException) -> bool:
     """Return whether nothing failed but writing to somebody who reads no more (`| head`)."""
-    return all(isinstance(each, BrokenPipeError) for each in _leaves(error))
+    return all(isinstance(each, BrokenPipeError) for each in leaves(error))
 
 
 def end_quietly() -> int:
@@ -126,6 +135,12 @@ async def _until_stopped(main: Main, stop: "_Stop") -> int | None:
         if stop.received is None:
             raise
         return None
+    except (UndeliverError, ExceptionGroup) as error:
+        if stop.received is None or not all(isinstance(e, UndeliverError) for e in leaves(error)):
+            raise
+        # Something was away that the clean-up would have talked to: what matters is settled anew.
+        _log.warning("stop_disturbed", reasons=sorted({str(each) for each in leaves(error)}))
+        return None
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -158,14 +173,6 @@ class _Stop:
     def _overrun(self) -> None:
         _log.error("stop_overran", grace_seconds=self._grace_seconds)
         os._exit(1)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for member in error.exceptions:
-            yield from _leaves(member)
-    else:
-        yield error
 
 
 def _sentence(error: UndeliverError) -> str:

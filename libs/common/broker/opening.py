@@ -19,6 +19,8 @@ class BrokerAddress:
 
     #: For the Postgres queue; its role is the publisher.
     postgres_dsn: str = field(repr=False)
+    #: For RabbitMQ; its user is the publisher.
+    amqp_url: str | None = field(default=None, repr=False)
 
 
 @asynccontextmanager

@@ -1,5 +1,9 @@
 """Connections of one service to its own schema."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 
 from libs.common.database.errors import translated
@@ -8,6 +12,8 @@ from libs.common.database.errors import translated
 CONNECT_TIMEOUT_SECONDS = 10.0
 #: No statement of ours runs longer; a lock that is held longer is a bug to be seen.
 COMMAND_TIMEOUT_SECONDS = 60.0
+#: A server that stands still answers no farewell.
+_CLOSE_TIMEOUT_SECONDS = 5.0
 
 
 async def open_pool(
@@ -41,3 +47,55 @@ async def open_pool(
                 "jit": "off",  # our statements are short: compiling them costs more than it saves
             },
         )
+
+
+@asynccontextmanager
+async def pooled(
+    dsn: str,
+    *,
+    schema: str,
+    max_size: int = 10,
+    application: str = "undeliver",
+    command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+) -> AsyncIterator[asyncpg.Pool]:
+    """Give a pool as `open_pool` does, and close it in bounded time, whatever the server does.
+
+    Raises:
+        TransientError: `database_unreachable`.
+    """
+    pool = await open_pool(
+        dsn,
+        schema=schema,
+        max_size=max_size,
+        application=application,
+        command_timeout_seconds=command_timeout_seconds,
+    )
+    try:
+        yield pool
+    finally:
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+async def check_database(pool: asyncpg.Pool) -> None:
+    """Return if the database answers; a readiness check.
+
+    Raises:
+        TransientError: `database_unreachable`.
+    """
+    with translated():
+        await pool.fetchval("select 1")
+
+
+async def reach(dsn: str) -> None:
+    """Return if the database lets us in.
+
+    Raises:
+        TransientError: `database_unreachable`.
+    """
+    with translated():
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
+        await connection.close(timeout=_CLOSE_TIMEOUT_SECONDS)
