@@ -8,7 +8,7 @@ from functools import partial
 import asyncpg
 
 from libs.common.authority import Authority
-from libs.common.blobs.local import open_blobs
+from libs.common.blobs.opening import open_blobs
 from libs.common.blobs.port import Blobs
 from libs.common.broker.consumer import consume
 from libs.common.broker.inbox import PostgresInbox

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.common.blobs.local import LocalBlobs, open_blobs
+from libs.common.blobs.opening import open_blobs
+from libs.common.blobs.port import BlobStore
 from libs.common.broker.postgres.broker import PostgresBroker
 from libs.common.broker.postgres.declaration import declare, recover_claims
 from libs.common.broker.postgres.wakeups import Wakeups
@@ -23,7 +24,7 @@ class Foundation:
     """Where the services of one process stand."""
 
     server: Server
-    blobs: LocalBlobs
+    blobs: BlobStore
     clock: Clock
     #: One for all brokers of the process: what one publishes, another picks up at once.
     wakeups: Wakeups

@@ -7,7 +7,7 @@ from functools import partial
 
 import asyncpg
 
-from libs.common.blobs.local import open_blobs
+from libs.common.blobs.opening import open_blobs
 from libs.common.blobs.port import Blobs
 from libs.common.broker.port import Broker
 from libs.common.broker.postgres import PostgresBroker

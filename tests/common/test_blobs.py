@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from libs.common.blobs.group_commit import SystemDisk
 from libs.common.blobs.keys import blob_key, verified
-from libs.common.blobs.local import open_blobs, open_local_blobs
+from libs.common.blobs.local import open_local_blobs
+from libs.common.blobs.opening import open_blobs
 from libs.common.errors import ConfigurationError, PermanentError, StartError, TransientError
 from tests.contracts.blobs import AT, CONTENT, BlobsContract, key_of
 from tests.fakes.blobs import FakeBlobs
@@ -197,6 +198,7 @@ async def test_a_folder_that_vanished_is_an_outage_and_no_missing_mail(tmp_path)
             blobs.put(key_of(CONTENT), CONTENT),
             blobs.get(key_of(CONTENT)),
             blobs.check(),
+            blobs.days(),
         ):
             with pytest.raises(TransientError) as caught:
                 await attempt

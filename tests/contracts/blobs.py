@@ -1,7 +1,7 @@
 """What every store for raw mail does. Subclasses give one fixture: `blobs`."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -13,8 +13,12 @@ AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 CONTENT = b"From: ann@example.com\r\n\r\n\x00\xff\r\n"
 
 
-def key_of(content: bytes, tenant: str | None = "acme") -> str:
-    return blob_key(tenant, AT, sha256(content).hexdigest())
+def key_of(content: bytes, tenant: str | None = "acme", at: datetime = AT) -> str:
+    return blob_key(tenant, at, sha256(content).hexdigest())
+
+
+async def listed(blobs, day):
+    return [blob async for page in blobs.stored(day) for blob in page]
 
 
 class BlobsContract:
@@ -102,6 +106,60 @@ class BlobsContract:
 
         with pytest.raises(PermanentError, match="blob_missing"):
             await blobs.get(key_of(CONTENT))
+
+    async def test_an_empty_store_has_no_days(self, blobs):
+        assert list(await blobs.days()) == []
+        assert await listed(blobs, "acme/2026/01/05") == []
+
+    async def test_each_day_of_each_tenant_is_named_once(self, blobs):
+        later, much_later = AT + timedelta(days=1), AT + timedelta(days=400)
+        for at in (AT, later, much_later):
+            await blobs.put(key_of(CONTENT, "acme", at), CONTENT)
+        await blobs.put(key_of(b"", "acme"), b"")
+        await blobs.put(key_of(CONTENT, None), CONTENT)
+
+        assert list(await blobs.days()) == [
+            "-/2026/01/05",
+            "acme/2026/01/05",
+            "acme/2026/01/06",
+            "acme/2027/02/09",
+        ]
+
+    async def test_what_lies_under_a_day_is_listed_with_its_time(self, blobs):
+        contents = [f"mail {number}".encode() for number in range(20)]
+        before = datetime.now(UTC)
+        for content in contents:
+            await blobs.put(key_of(content), content)
+        for elsewhere in (key_of(b"0", "acme-2"), key_of(b"0", at=AT + timedelta(days=1))):
+            await blobs.put(elsewhere, b"0")
+
+        found = await listed(blobs, "acme/2026/01/05")
+
+        assert {blob.key for blob in found} == {key_of(content) for content in contents}
+        assert len(found) == len(contents)
+        for blob in found:  # stores count whole seconds
+            assert abs(blob.modified_at - before) < timedelta(seconds=30)
+
+    async def test_what_was_deleted_is_listed_no_more(self, blobs):
+        await blobs.put(key_of(CONTENT), CONTENT)
+        await blobs.put(key_of(b""), b"")
+        await blobs.delete(key_of(CONTENT))
+
+        assert [blob.key for blob in await listed(blobs, "acme/2026/01/05")] == [key_of(b"")]
+
+    async def test_all_of_a_tenant_lies_under_its_name(self, blobs):
+        for tenant in ("acme", "acme-2"):
+            await blobs.put(key_of(CONTENT, tenant), CONTENT)
+
+        assert all(day.startswith(("acme/", "acme-2/")) for day in await blobs.days())
+        for day in await blobs.days():
+            tenant = day.partition("/")[0]
+            assert [blob.key for blob in await listed(blobs, day)] == [key_of(CONTENT, tenant)]
+
+    @pytest.mark.parametrize("day", ["", "acme", "acme/2026", "../../../..", "acme/2026/13/40"])
+    async def test_nothing_but_a_day_is_a_day(self, blobs, day):
+        with pytest.raises(ValueError):  # noqa: PT011 - `date` has its own words
+            await listed(blobs, day)
 
     @pytest.mark.parametrize(
         "key",

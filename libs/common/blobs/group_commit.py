@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from libs.common.blobs.keys import verify_hash
+
 #: More writers at once gain nothing (same measurement).
 WRITERS = 8
 MAX_GROUP = 64
@@ -112,8 +114,7 @@ class GroupCommit:
 
     def _place(self, write: Write) -> None:
         """Put the whole, flushed file under its name; its folder is flushed later."""
-        if hashlib.sha256(write.content).hexdigest() != write.sha256:
-            raise ValueError("the content does not have the hash of its key")
+        verify_hash(write.content, write.sha256)
         if not self._is_there(write):
             self._write(write)
 

@@ -4,12 +4,12 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TypeVar
 
 import structlog
 
@@ -21,9 +21,11 @@ from libs.common.blobs.group_commit import (
     remove_old,
     sync_folder,
 )
-from libs.common.blobs.keys import sha256_of
+from libs.common.blobs.keys import day_of, sha256_of
+from libs.common.blobs.local_listing import day_folders, open_page_reader
+from libs.common.blobs.port import StoredBlob
 from libs.common.clock import Clock, SystemClock
-from libs.common.errors import ConfigurationError, PermanentError, StartError, TransientError
+from libs.common.errors import PermanentError, StartError, TransientError
 
 _INCOMING = ".incoming"
 _READERS = 8
@@ -39,26 +41,9 @@ _MIN_FREE_BYTES = 64 * 1024 * 1024
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+T = TypeVar("T")
+
 _log = structlog.get_logger()
-
-
-@asynccontextmanager
-async def open_blobs(url: str) -> AsyncIterator["LocalBlobs"]:
-    """Open the blob store at `file:///absolute/folder`, made if it is not there.
-
-    Raises:
-        ConfigurationError: not such a URL.
-        StartError: the folder cannot be made or written.
-    """
-    parts = urlsplit(url)
-    folder = Path(unquote(parts.path))
-    if parts.scheme != "file" or parts.netloc or not folder.is_absolute():
-        raise ConfigurationError(
-            f"{parts.scheme or 'blob URL'}: not a blob store that is known here; "
-            "write file:///absolute/path/of/a/folder"
-        )
-    async with open_local_blobs(folder) as blobs:
-        yield blobs
 
 
 @asynccontextmanager
@@ -109,26 +94,36 @@ class LocalBlobs:
     async def get(self, key: str, *, offset: int = 0, size_bytes: int | None = None) -> bytes:
         """See `Blobs.get`. Beyond the end there is nothing: shorter, or empty."""
         sha256_of(key)
-        with _translated():
-            read = partial(self._read, self._folder / key, offset, size_bytes)
-            return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+        return await self._blocking(partial(self._read, self._folder / key, offset, size_bytes))
 
     async def delete(self, key: str) -> None:
         """See `Blobs.delete`."""
         sha256_of(key)
-        with _translated():
-            remove = partial((self._folder / key).unlink, missing_ok=True)
-            await asyncio.get_running_loop().run_in_executor(self._readers, remove)
+        await self._blocking(partial((self._folder / key).unlink, missing_ok=True))
 
     async def check(self) -> None:
         """See `Blobs.check`."""
-        with _translated():
-            await asyncio.get_running_loop().run_in_executor(self._readers, self._probe)
+        await self._blocking(self._probe)
+
+    async def days(self) -> Sequence[str]:
+        """See `BlobListing.days`."""
+        return await self._blocking(self._days)
+
+    async def stored(self, day: str) -> AsyncIterator[Sequence[StoredBlob]]:
+        """See `BlobListing.stored`."""
+        day_of(day)
+        with open_page_reader(self._folder, day) as next_page:
+            while page := await self._blocking(next_page):
+                yield page
 
     def close(self) -> None:
         """Finish what was put, then end the threads. Blocks."""
         self._commits.close()
         self._readers.shutdown()
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        with _translated():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     def _read(self, path: Path, offset: int, size_bytes: int | None) -> bytes:
         try:
@@ -138,6 +133,10 @@ class LocalBlobs:
         except FileNotFoundError:
             (self._folder / _INCOMING).stat()  # gone as well: the volume is, not this blob
             raise PermanentError("blob_missing") from None
+
+    def _days(self) -> Sequence[str]:
+        (self._folder / _INCOMING).stat()  # gone: an outage, and no empty store
+        return day_folders(self._folder)
 
     def _probe(self) -> None:
         incoming = self._folder / _INCOMING

@@ -1,5 +1,8 @@
 """What services need of a store for raw mail."""
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -17,7 +20,7 @@ class Blobs(Protocol):
         """Return the bytes, or a slice of them.
 
         Raises:
-            PermanentError: `blob_missing`.
+            PermanentError: `blob_missing`; the store itself said so, and it is all there.
             TransientError: `blob_store_unavailable`.
         """
 
@@ -34,3 +37,34 @@ class Blobs(Protocol):
         Raises:
             TransientError: `blob_store_unavailable`, `blob_store_full`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """One blob as the store lists it."""
+
+    key: str
+    #: By the store's own clock.
+    modified_at: datetime
+
+
+class BlobListing(Protocol):
+    """What lies in a store, whoever put it there. What is no blob of ours is left out."""
+
+    async def days(self) -> Sequence[str]:
+        """Return each `<tenant or ->/<yyyy>/<mm>/<dd>` under which blobs may lie, sorted.
+
+        Raises:
+            TransientError: `blob_store_unavailable`.
+        """
+
+    def stored(self, day: str) -> AsyncIterator[Sequence[StoredBlob]]:
+        """Give what lies under one of these, some at a time, in no order.
+
+        Raises:
+            TransientError: `blob_store_unavailable`.
+        """
+
+
+class BlobStore(Blobs, BlobListing, Protocol):
+    """What `open_blobs` gives."""
