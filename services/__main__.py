@@ -39,6 +39,14 @@ AREAS = {
         "services.retractor.cli", "take mail back, put it back, see what became of it", "retractor"
     ),
     "audit": Area("services.audit.cli", "search and verify the record", "audit"),
+    "broker": Area(
+        "services.broker.cli",
+        "queues, permissions and dead letters: what operators do to the broker",
+        "",
+    ),
+    "database": Area(
+        "services.database.cli", "make a Postgres of yours ready for the services", ""
+    ),
     "graph-simulator": Area(
         "libs.graph_simulator.cli", "serve a simulated Microsoft Graph with mailboxes", "simulator"
     ),

@@ -23,6 +23,19 @@ create table if not exists migrations (
 )
 """
 
+_STEP = """
+do $step$
+begin
+    if not exists (select from migrations where package = '{package}' and number = {number}) then
+        execute $migration$
+{sql}
+$migration$;
+        insert into migrations (package, number) values ('{package}', {number});
+    end if;
+end
+$step$;
+"""
+
 
 async def migrate(pool: asyncpg.Pool, package: str) -> None:
     """Apply the `NNNN_name.sql` files of a package that this schema has not had yet, in order.
@@ -48,6 +61,24 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
                     await connection.execute(
                         "insert into migrations (package, number) values ($1, $2)", package, number
                     )
+
+
+def migration_script(package: str, schema: str) -> str:
+    """Return SQL that does what `migrate` does, for whoever lets nobody else change a database.
+
+    Any client may run it, again and again; it ends with the search path on this schema.
+    """
+    return "\n".join(
+        [
+            f"select pg_advisory_xact_lock({_LOCK});",
+            f"set local search_path = {schema};",
+            f"{_TABLE.strip()};",
+            *(
+                _STEP.format(package=package, number=number, sql=sql.strip())
+                for number, sql in _numbered(package)
+            ),
+        ]
+    )
 
 
 def _numbered(package: str) -> list[tuple[int, str]]:

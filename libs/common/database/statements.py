@@ -28,3 +28,8 @@ def statements(package: str, file: str = "queries.sql") -> Mapping[str, str]:
             raise ValueError(f"{package}/{file}: `{name}` appears twice")
         named[name] = sql.strip().rstrip(";")
     return MappingProxyType(named)
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of standard SQL, for scripts; statements take parameters."""
+    return "'" + text.replace("'", "''") + "'"

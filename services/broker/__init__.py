@@ -1,0 +1,1 @@
+"""`undeliver broker`: what operators do to the message broker."""

@@ -1,0 +1,1 @@
+"""`undeliver database`: makes a database ready for the services."""
