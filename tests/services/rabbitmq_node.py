@@ -6,10 +6,8 @@ processes are ended by their ids, also when the session is killed.
 
 import asyncio
 import os
-import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,12 +18,11 @@ from pathlib import Path
 import httpx
 
 from tests.services.management import Management
+from tests.services.ports import free_ports
 from tests.services.rabbitmq_programs import Programs
 
 _LEASH = Path(__file__).with_name("leash.py")
 _ADMIN = "admin"
-#: Below the ports that the system gives to outgoing connections.
-_PORTS = range(20_000, 30_000)
 _START_SECONDS = 50.0
 _POLL_SECONDS = 0.1
 _EVAL_SECONDS = 30.0
@@ -215,18 +212,6 @@ class Node:
     def _story(self) -> str:
         said = (self.folder / "server.out").read_text(encoding="utf-8", errors="replace")
         return "\n".join(said.splitlines()[-_STORY_LINES:])
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, and that no outgoing connection will take."""
-    chance = random.SystemRandom()
-    found: set[int] = set()
-    while len(found) < count:
-        port = chance.choice(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.add(port)
-    return sorted(found)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
