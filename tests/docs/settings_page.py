@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings
 
 import services.audit.settings
 import services.classifier.settings
+import services.database.settings
 import services.embedded.settings
 import services.ingest.settings
 import services.retractor.settings
@@ -37,6 +38,7 @@ _SERVICES: dict[str, type[BaseSettings]] = {
 _OTHERS: dict[str, type[BaseSettings]] = {
     "up": services.embedded.settings.Settings,
     "commands": CliSettings,
+    "database": services.database.settings.Settings,
 }
 #: Defaults that depend on the machine.
 _MACHINE = {"CLASSIFIER_WORKERS": "one for each CPU"}
@@ -47,9 +49,9 @@ _HEAD = "| variable | takes | default | what |\n|---|---|---|---|\n"
 
 def page(template: str) -> str:
     """Return the page with its tables as the code has them."""
-    tables = {"services": _table(ServiceSettings, "<SERVICE>_", ServiceSettings.model_fields)}
+    tables = {"services": _table(ServiceSettings, "<SERVICE>_", list(ServiceSettings.model_fields))}
     for name, kind in {**_SERVICES, **_OTHERS}.items():
-        own = kind.model_fields.keys() - (ServiceSettings.model_fields if name in _SERVICES else {})
+        own = [each for each in kind.model_fields if _owner(kind, each) is not ServiceSettings]
         prefix = str(kind.model_config.get("env_prefix", ""))
         tables[name] = _table(kind, prefix, own)
     written = {match["name"] for match in _SECTION.finditer(template)}
@@ -84,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(wanted != present)
 
 
-def _table(kind: type[BaseSettings], prefix: str, names: object) -> str:
+def _table(kind: type[BaseSettings], prefix: str, names: Sequence[str]) -> str:
     rows = [row for name, row in _rows(kind, prefix) if name in names]
     return _HEAD + "".join(rows) if rows else "None of its own.\n"
 
@@ -152,10 +154,14 @@ def _number(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _owner(kind: type[BaseSettings], name: str) -> type:
+    """Return the class that declares a field."""
+    return next(each for each in kind.__mro__ if name in inspect.get_annotations(each))
+
+
 def _comment(kind: type[BaseSettings], name: str) -> str:
-    """Return the `#:` lines above a field, in the class that declares it."""
-    owner = next(each for each in kind.__mro__ if name in inspect.get_annotations(each))
-    source = textwrap.dedent(inspect.getsource(owner))
+    """Return the `#:` lines above a field."""
+    source = textwrap.dedent(inspect.getsource(_owner(kind, name)))
     lines = source.splitlines()
     (body,) = ast.parse(source).body
     fields = {

@@ -21,7 +21,6 @@ from libs.common.contracts.examples import EXAMPLES
 VERSION = "1.0.0"
 
 _BINDING = {"bindingVersion": "0.3.0"}
-_OUR_USERS = ("ingest", "classifier", "retractor", "audit", "cli")
 #: Any system that the configuration names under `publishers`.
 UPSTREAM = "upstream"
 
@@ -143,12 +142,9 @@ def _message(contract: type[Contract]) -> Json:
 
 
 def _operations() -> Iterator[tuple[str, Json]]:
-    authority = Authority([])
-    for user in _OUR_USERS:
-        rights = authority.rights_of(user)
-        for type_ in CONTRACTS if rights is not None else ():
-            if rights is not None and type_ in rights.types:
-                yield f"{user}.sends.{type_}", _send(user, type_, f"As user `{user}`.")
+    for user, types in Authority([]).types().items():
+        for type_ in filter(CONTRACTS.__contains__, types):
+            yield f"{user}.sends.{type_}", _send(user, type_, f"As user `{user}`.")
     for type_ in commands():
         note = "As a user whom the configuration gives the right to, under `publishers`."
         yield f"{UPSTREAM}.sends.{type_}", _send(UPSTREAM, type_, note)

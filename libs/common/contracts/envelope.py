@@ -7,7 +7,7 @@ from libs.common.contracts.base import Contract
 
 INTRODUCTION = f"""\
 undeliver takes back e-mail that has already been delivered. Its services talk by messages over one
-topic exchange; upstream systems send the same commands and may read the same events.
+topic exchange, and upstream systems send the same commands.
 
 To publish a command, say `mail.retract.v1`:
 
@@ -26,6 +26,8 @@ To publish a command, say `mail.retract.v1`:
 What came of it is announced as `retraction.accepted.v1`, `copy.settled.v1`,
 `retraction.finished.v1` …, whose `correlation_id` is that of the command. What cannot be understood
 and what its publisher may not say is dead-lettered, and announced as `delivery.dead_lettered.v1`.
+Upstream users may publish and nothing else: to read events, have the operator declare a queue,
+bind it to the exchange for the types that you want, and let your user read it.
 
 Readers ignore fields that they do not know. `x-personal` marks what may be personal data.
 """
