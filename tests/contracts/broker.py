@@ -3,6 +3,7 @@
 import pytest
 
 from libs.common.broker.port import Broker
+from tests.contracts.broker_dead_letters import DeadLettersContract
 from tests.contracts.broker_faults import FaultsContract
 from tests.contracts.broker_publishing import PublishingContract
 from tests.contracts.broker_receiving import ReceivingContract
@@ -10,7 +11,9 @@ from tests.contracts.broker_rig import BrokerRig
 from tests.contracts.broker_settling import SettlingContract
 
 
-class BrokerContract(PublishingContract, ReceivingContract, SettlingContract, FaultsContract):
+class BrokerContract(
+    PublishingContract, ReceivingContract, SettlingContract, DeadLettersContract, FaultsContract
+):
     """The whole suite: a broker's test gives the fixture `rig`, nothing else."""
 
     @pytest.fixture

@@ -1,7 +1,7 @@
 """A broker in memory. Twin of `libs.common.broker.postgres.PostgresBroker`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -226,6 +226,11 @@ class MemoryDeadLetters:
         """See `DeadLetters.waiting`."""
         letters = self._exchange.letters.values()
         return [each for each in letters if queue in {None, each.delivery.queue}][:limit]
+
+    async def walk(self, queue: str | None = None) -> AsyncGenerator[DeadLettered, None]:
+        """See `DeadLetters.walk`."""
+        for letter in await self.waiting(queue, limit=len(self._exchange.letters)):
+            yield letter
 
     async def replay(self, dead_letter_id: str) -> bool:
         """See `DeadLetters.replay`."""

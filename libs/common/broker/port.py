@@ -3,7 +3,7 @@
 Every adapter behind it passes `tests/contracts/broker.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,7 +141,29 @@ class DeadLetters(Protocol):
     async def waiting(
         self, queue: str | None = None, *, limit: int = 100
     ) -> Sequence[DeadLettered]:
-        """Return dead letters, oldest first; of one queue or of all."""
+        """Return dead letters, oldest first; of one queue or of all.
+
+        Raises:
+            TransientError: `broker_unreachable`.
+        """
+
+    def walk(self, queue: str | None = None) -> AsyncGenerator[DeadLettered, None]:
+        """Go through the dead letters of one queue or of all: each queue's oldest first.
+
+        Meets those that were there when it began, each once, however many: it keeps few in memory.
+        Any that it has met may be replayed before the next step; one that dies again is not met
+        again. While it lasts, others may not see what it has met, and leaving it changes nothing:
+        close it (`contextlib.aclosing`).
+
+        Raises:
+            TransientError: `broker_unreachable`.
+        """
 
     async def replay(self, dead_letter_id: str) -> bool:
-        """Return one to the queue that it came from, attempt 1; False where it is not there."""
+        """Return one to the queue that it came from, attempt 1; False where it is not there.
+
+        Durable when it returns: after a crash or an error it is in one of the two, or in both.
+
+        Raises:
+            TransientError: `broker_unreachable`.
+        """

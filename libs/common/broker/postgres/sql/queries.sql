@@ -32,6 +32,16 @@ select dead_letter_id, queue, message_id, type, body, tenant, correlation_id, ca
        app_id, traceparent, publisher, attempt, handed_out, reason, dead_lettered_at
   from waiting_dead_letters($1, $2)
 
+-- name: current_time
+-- The clock that dead letters are dated by.
+select clock_timestamp()
+
+-- name: dead_letters_after
+-- One page of a walk through what was given up on.
+select dead_letter_id, queue, message_id, type, body, tenant, correlation_id, causation_id, made_at,
+       app_id, traceparent, publisher, attempt, handed_out, reason, dead_lettered_at
+  from dead_letters_after($1, $2, $3, $4, $5)
+
 -- name: replay
 -- Moves one dead letter back into its queue.
 select replay($1)
