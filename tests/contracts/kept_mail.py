@@ -45,6 +45,20 @@ class KeptMailContract:
         assert found == [f"{tenant or ''}1", f"{tenant or ''}2"]
         assert all_found == [f"{tenant or ''}{number}" for number in (1, 2, 3)]
 
+    @pytest.mark.parametrize("tenant", ["acme", None])
+    async def test_what_follows_the_last_of_a_former_answer_is_given_once(
+        self, report_keys, kept_mail, tenant
+    ):
+        for number in range(5):
+            await entered(report_keys, tenant, number, AT + number // 3 * DAY)
+
+        found, last = [], None
+        while page := await kept_mail.received_before(tenant, AT + 2 * DAY, 2, last):
+            found += [mail.report_key for mail in page]
+            last = page[-1]
+
+        assert found == [f"{tenant or ''}{number}" for number in range(5)]
+
     async def test_each_is_its_own_tenants(self, report_keys, kept_mail):
         for tenant in ("globex", "acme", None, "initech"):
             for number in (1, 2):
@@ -54,12 +68,12 @@ class KeptMailContract:
         assert await keys_before(kept_mail, "globex", AT + DAY) == ["globex1", "globex2"]
         assert await keys_before(kept_mail, None, AT + DAY) == ["1", "2"]
 
-    async def test_it_says_where_the_mail_is(self, report_keys, kept_mail):
+    async def test_it_says_where_the_mail_is_and_since_when(self, report_keys, kept_mail):
         await entered(report_keys, "acme", 1, AT)
 
         (mail,) = await kept_mail.received_before("acme", AT + DAY, 10)
 
-        assert mail.store_key == f"acme/2026/01/05/{1:064}"
+        assert (mail.store_key, mail.received_at) == (f"acme/2026/01/05/{1:064}", AT)
 
     async def test_what_is_deleted_is_kept_no_more_and_its_report_stays_known(
         self, report_keys, kept_mail

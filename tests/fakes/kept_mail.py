@@ -17,16 +17,17 @@ class FakeKeptMail:
         self._fail_if_broken()
         return sorted({entry.tenant for entry in self._kept() if entry.tenant is not None})
 
-    async def received_before(self, tenant, before, limit):
+    async def received_before(self, tenant, before, limit, after=None):
         """See `KeptMail.received_before`."""
         self._fail_if_broken()
-        found = [
-            entry
+        found = sorted(
+            (entry.reception.received_at, entry.report_key, entry.reception.store_key)
             for entry in self._kept()
             if entry.tenant == tenant and entry.reception.received_at < before
-        ]
-        found.sort(key=lambda entry: entry.reception.received_at)
-        return [KeptRaw(each.report_key, each.reception.store_key) for each in found[:limit]]
+        )
+        if after is not None:
+            found = [each for each in found if each[:2] > (after.received_at, after.report_key)]
+        return [KeptRaw(key, store_key, at) for at, key, store_key in found[:limit]]
 
     async def mark_deleted(self, report_keys, at):
         """See `KeptMail.mark_deleted`."""

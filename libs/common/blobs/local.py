@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -109,7 +109,7 @@ class LocalBlobs:
         """See `BlobListing.days`."""
         return await self._blocking(self._days)
 
-    async def stored(self, day: str) -> AsyncIterator[Sequence[StoredBlob]]:
+    async def stored(self, day: str) -> AsyncGenerator[Sequence[StoredBlob], None]:
         """See `BlobListing.stored`."""
         day_of(day)
         with open_page_reader(self._folder, day) as next_page:

@@ -1,6 +1,6 @@
 """What services need of a store for raw mail."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -58,8 +58,8 @@ class BlobListing(Protocol):
             TransientError: `blob_store_unavailable`.
         """
 
-    def stored(self, day: str) -> AsyncIterator[Sequence[StoredBlob]]:
-        """Give what lies under one of these, some at a time, in no order.
+    def stored(self, day: str) -> AsyncGenerator[Sequence[StoredBlob], None]:
+        """Give what lies under one of these, some at a time, in no order. Close it (`aclosing`).
 
         Raises:
             TransientError: `blob_store_unavailable`.

@@ -39,3 +39,4 @@ class KeptRaw:
 
     report_key: str
     store_key: str
+    received_at: datetime

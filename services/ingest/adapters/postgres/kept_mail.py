@@ -1,7 +1,7 @@
 """Which raw mail is still in the store, by the book of report keys."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 
@@ -10,6 +10,9 @@ from libs.common.database.statements import statements
 from services.ingest.domain.retention import KeptRaw
 
 _SQL = "services.ingest.adapters.sql"
+
+#: Before all others.
+_FIRST = (datetime.min.replace(tzinfo=UTC), "")
 
 
 class PostgresKeptMail:
@@ -26,17 +29,18 @@ class PostgresKeptMail:
         return [row["tenant"] for row in rows]
 
     async def received_before(
-        self, tenant: str | None, before: datetime, limit: int
+        self, tenant: str | None, before: datetime, limit: int, after: KeptRaw | None = None
     ) -> Sequence[KeptRaw]:
         """See `KeptMail.received_before`."""
+        behind = (after.received_at, after.report_key) if after else _FIRST
         with translated():
             if tenant is None:
                 sql = self._sql["raw_mail_of_nobody_before"]
-                rows = await self._pool.fetch(sql, before, limit)
+                rows = await self._pool.fetch(sql, before, limit, *behind)
             else:
                 sql = self._sql["raw_mail_before"]
-                rows = await self._pool.fetch(sql, tenant, before, limit)
-        return [KeptRaw(row["report_key"], row["store_key"]) for row in rows]
+                rows = await self._pool.fetch(sql, tenant, before, limit, *behind)
+        return [KeptRaw(row["report_key"], row["store_key"], row["received_at"]) for row in rows]
 
     async def mark_deleted(self, report_keys: Sequence[str], at: datetime) -> None:
         """See `KeptMail.mark_deleted`."""
