@@ -1,17 +1,25 @@
 """Programs, places for their data, and a DNS server that knows nothing."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from services.demo.resolver import serve_dns
 from tests.e2e.background import Background, background
+from tests.e2e.balance import Counts
 from tests.e2e.programs import Programs
-from tests.e2e.servers import OwnPostgres, own_postgres
+from tests.e2e.scene import Ground
+from tests.e2e.servers import OwnPostgres, own_postgres, own_rabbitmq
+from tests.services.choice import UnavailableError
 from tests.services.places import open_place
+from tests.services.rabbitmq import server_of
+from tests.services.vhosts import RabbitServer
 
 _PROGRAMS = pytest.StashKey[Programs]()
+_COUNTS = pytest.StashKey[list[str]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,3 +68,43 @@ def postgres(place: Path, beside: Background) -> Iterator[OwnPostgres]:
     """Give a database server that tests may kill."""
     with beside.holding(own_postgres(place / "postgres")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbit(place: Path, beside: Background) -> Iterator[RabbitServer]:
+    """Give a broker that tests may kill: `node` is there."""
+    with ExitStack() as held:
+        try:
+            node = held.enter_context(beside.holding(own_rabbitmq(place / "rabbitmq")))
+        except UnavailableError as error:
+            # A green run must have run.
+            if os.environ.get("CI", "").lower() == "true" or os.environ.get("TEST_SERVICES"):
+                pytest.fail(f"no programs of RabbitMQ: {error}", pytrace=False)
+            pytest.skip(f"no programs of RabbitMQ: {error}")
+        yield server_of(node)
+
+
+@pytest.fixture(scope="session")
+def ground(
+    programs: Programs, place: Path, nameserver: str, beside: Background, postgres: OwnPostgres
+) -> Ground:
+    """Give what all deployments stand on."""
+    return Ground(programs, place, nameserver, beside, postgres)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[Counts], None]:
+    """Put a test's counts into the summary of the session."""
+    lines = request.config.stash.setdefault(_COUNTS, [])
+    return lambda counts: lines.append(f"{request.node.name} {counts}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was counted while something was killed, frozen or cut off."""
+    lines = config.stash.get(_COUNTS, [])
+    if lines:
+        terminalreporter.section("what went in and what came out")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -4,13 +4,12 @@ import asyncio
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
 
 from libs.common.broker.port import DeadLettered
 from tests.e2e.installation import free_port
-from tests.e2e.programs import Ended, Program, Programs, environment
+from tests.e2e.programs import Ended, Program, environment
 from tests.e2e.record import Recorded, read_dead_letters, read_record
 from tests.e2e.site import Site
 from tests.e2e.waiting import until
@@ -22,17 +21,15 @@ _KEEP_MAIL = ("ingest", "classifier")
 class Replica:
     """One process of a service; its ports are its own, whenever it runs."""
 
-    def __init__(
-        self, programs: Programs, service: str, configuration: Path, settings: Mapping[str, str]
-    ) -> None:
+    def __init__(self, site: Site, service: str, settings: Mapping[str, str]) -> None:
         self.service = service
         self.http_port, self.smtp_port = free_port(), free_port()
-        self._programs = programs
+        self._programs = site.programs
         self._words = (service, "run")
         ports = {f"{service.upper()}_HTTP_PORT": str(self.http_port)}
         if service == "ingest":
             ports["INGEST_SMTP_PORT"] = str(self.smtp_port)
-        self._env = environment(UNDELIVER_CONFIG=str(configuration), **settings, **ports)
+        self._env = environment(UNDELIVER_CONFIG=str(site.configuration), **settings, **ports)
         self._program: Program | None = None
 
     @property
@@ -73,10 +70,9 @@ class Replica:
 class Deployment:
     """The processes of all services, on servers that somebody else runs."""
 
-    def __init__(self, programs: Programs, site: Site, replicas: Sequence[Replica]) -> None:
-        self.site = site
+    def __init__(self, site: Site, replicas: Sequence[Replica]) -> None:
         self.replicas = replicas
-        self._programs = programs
+        self._programs = site.programs
         self._people = site.addresses("cli")
 
     def of(self, service: str) -> Replica:
@@ -125,23 +121,15 @@ class Deployment:
 
 @contextmanager
 def deployment(
-    programs: Programs,
-    site: Site,
-    configuration: Path,
-    settings: Mapping[str, str],
-    *,
-    replicas: int = 1,
+    site: Site, settings: Mapping[str, str], *, replicas: int = 1
 ) -> Iterator[Deployment]:
     """Give processes that have not been started yet; whatever runs at the end is ended."""
-    deployed = Deployment(
-        programs,
-        site,
-        [
-            Replica(programs, service, configuration, _settings_of(service, site, settings))
-            for service in SERVICES
-            for _ in range(replicas)
-        ],
-    )
+    made = [
+        Replica(site, service, _settings_of(service, site, settings))
+        for service in SERVICES
+        for _ in range(replicas)
+    ]
+    deployed = Deployment(site, made)
     try:
         yield deployed
     finally:

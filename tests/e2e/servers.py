@@ -1,5 +1,6 @@
 """Servers of these tests' own: they may be killed, frozen and started again."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -9,7 +10,11 @@ from pathlib import Path
 from libs.common.broker.beside import beside
 from libs.embedded_postgres_server import Server, serve
 from tests.e2e.programs import processes_about
-from tests.services.postgres import programs_under_test
+from tests.services import postgres, rabbitmq
+from tests.services.rabbitmq_node import Node
+
+_START_SECONDS = 50.0
+_POLL_SECONDS = 0.05
 
 
 @contextmanager
@@ -26,7 +31,7 @@ def frozen(pids: Iterable[int]) -> Iterator[None]:
 
 
 class OwnPostgres:
-    """A Postgres that is started again whenever it ends, at the same address."""
+    """A Postgres whose address stays while it is killed and started again."""
 
     def __init__(self, server: Server, folder: Path) -> None:
         self._server = server
@@ -37,17 +42,19 @@ class OwnPostgres:
         return self._server.dsn()
 
     @property
-    def password(self) -> str | None:
-        """Of every role, where the server asks for one."""
-        return self._server.password
-
-    @property
     def pid(self) -> int:
         """The leading process."""
         return self._server.pid
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
+
+    async def start(self) -> None:
+        """Start it on its data once it was killed."""
+        before = self.pid
+        async with beside(self._server.supervise()), asyncio.timeout(_START_SECONDS):
+            while self.pid == before:  # noqa: ASYNC110 - the launcher sets no event
+                await asyncio.sleep(_POLL_SECONDS)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -57,10 +64,23 @@ class OwnPostgres:
 
 
 @asynccontextmanager
-async def own_postgres(folder: Path, *, tcp: bool = False) -> AsyncIterator[OwnPostgres]:
-    """Run the programs under test on a folder, with a port only where something must be between."""
-    async with (
-        serve(folder, binaries=programs_under_test(), tcp=tcp, durable=False) as server,
-        beside(server.supervise()),
-    ):
+async def own_postgres(folder: Path) -> AsyncIterator[OwnPostgres]:
+    """Run the programs under test on a folder."""
+    binaries = postgres.programs_under_test()
+    async with serve(folder, binaries=binaries, durable=False) as server:
         yield OwnPostgres(server, folder)
+
+
+@asynccontextmanager
+async def own_rabbitmq(folder: Path) -> AsyncIterator[Node]:
+    """Run a broker on a folder; whoever kills it starts it again.
+
+    Raises:
+        UnavailableError: there are no programs for it.
+    """
+    node = Node(rabbitmq.programs_under_test(), folder)
+    try:
+        await node.start()
+        yield node
+    finally:
+        node.close()

@@ -1,15 +1,17 @@
-"""What stands before a deployment's services: a database, queues, a folder for mail."""
+"""What stands before a deployment's services: a database, a broker, a folder for mail."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.common.broker.opening import BrokerAddress, declare_topology
-from libs.common.database.provisioning import provision
+from libs.common.broker.opening import BrokerAddress
+from tests.e2e.programs import Ended, Programs, environment
 from tests.e2e.servers import OwnPostgres
 from tests.services.databases import Database, PostgresServer, execute
+from tests.services.vhosts import PUBLISHERS, RabbitServer, Vhost
 
 #: Upstream systems, as `publishers` of the configuration names them.
 UPSTREAM = ("soar",)
@@ -31,43 +33,91 @@ class Addresses:
         return settings
 
     def broker(self) -> BrokerAddress:
-        return BrokerAddress(postgres_dsn=self.postgres_dsn)
+        return BrokerAddress(postgres_dsn=self.postgres_dsn, amqp_url=self.amqp_url)
 
 
 @dataclass(frozen=True)
 class Site:
-    """The servers of one deployment."""
+    """Where one deployment is to stand: nothing of it exists before an operator has made it."""
 
+    programs: Programs
+    folder: Path
+    configuration: Path
     database: Database
-    blobs: Path
+    #: None: the queue is in Postgres, too.
+    vhost: Vhost | None
+    #: Short, so that a frozen peer is noticed within seconds.
+    heartbeat_seconds: int = 2
+
+    @property
+    def blobs(self) -> Path:
+        return self.folder / "blobs"
 
     def addresses(self, publisher: str) -> Addresses:
         """Return how a service, the operator or an upstream system connects."""
-        return Addresses(self.database.dsn_for(publisher))
+        dsn = self.database.dsn_for(publisher)
+        if self.vhost is None:
+            return Addresses(dsn)
+        url = f"{self.vhost.url_for(publisher)}?heartbeat={self.heartbeat_seconds}"
+        return Addresses(dsn, url)
+
+    def build(self) -> None:
+        """Do what an operator does before the first start."""
+        self.make_database()
+        if self.vhost is not None:
+            self.make_users()
+            self.declare_topology()
+
+    def make_database(self) -> None:
+        """Create the database with its roles."""
+        queue = "--queue" if self.vhost is None else "--no-queue"
+        words = ("database", "provision", "--create-database", self.database.name, queue)
+        admin = {"DATABASE_ADMIN_DSN": self.database.server.superuser_dsn}
+        self._run(*words, "--config", str(self.configuration), **admin)
+
+    def make_users(self) -> None:
+        """Give RabbitMQ the users and rights that follow from the configuration, and no others."""
+        assert self.vhost is not None
+        passwords = self.folder / "passwords"
+        passwords.mkdir(mode=0o700)
+        for name in (*PUBLISHERS, *UPSTREAM):
+            (passwords / name).write_text(self.vhost.server.password, encoding="ascii")
+        words = ("broker", "permissions", "--vhost", self.vhost.name, "--passwords", passwords)
+        made = self._run(*map(str, words), "--config", str(self.configuration)).record
+        management = self.vhost.server.management
+        asyncio.run(management.call("POST", "definitions", body=made))
+
+    def declare_topology(self) -> None:
+        """Declare exchanges and queues."""
+        self._run("broker", "topology", **self.addresses("cli").settings("CLI"))
+
+    def clear(self) -> None:
+        """Leave nothing on the servers."""
+        drop = f"drop database if exists {self.database.name} with (force)"
+        asyncio.run(execute(self.database.server.superuser_dsn, drop))
+        if self.vhost is not None:
+            asyncio.run(self.vhost.server.management.delete("vhosts", self.vhost.name))
+
+    def _run(self, *words: str, **settings: str) -> Ended:
+        ended = self.programs.run(*words, env=environment(**settings))
+        assert ended.code == 0, ended.err
+        return ended
 
 
-@asynccontextmanager
-async def on_postgres(postgres: OwnPostgres, folder: Path) -> AsyncIterator[Site]:
-    """Give a site whose queue is in Postgres, too."""
-    async with _database(postgres) as database:
-        await provision(
-            database.superuser_dsn, publishers=UPSTREAM, password=database.server.password
-        )
-        await declare_topology(BrokerAddress(postgres_dsn=database.superuser_dsn))
-        yield Site(database, _blobs(folder))
-
-
-@asynccontextmanager
-async def _database(postgres: OwnPostgres) -> AsyncIterator[Database]:
+@contextmanager
+def site(
+    programs: Programs,
+    configuration: Path,
+    postgres: OwnPostgres,
+    rabbitmq: RabbitServer | None,
+) -> Iterator[Site]:
+    """Give a place beside the configuration; nothing is left of it on the servers in the end."""
     name = f"undeliver_{secrets.token_hex(4)}"
-    await execute(postgres.superuser_dsn, f"create database {name}")
+    database = Database(PostgresServer(postgres.superuser_dsn, None, template=""), name)
+    vhost = None if rabbitmq is None else Vhost(rabbitmq, name)
+    made = Site(programs, configuration.parent, configuration, database, vhost)
+    made.blobs.mkdir(mode=0o700)
     try:
-        yield Database(PostgresServer(postgres.superuser_dsn, postgres.password, ""), name)
+        yield made
     finally:
-        await execute(postgres.superuser_dsn, f"drop database {name} with (force)")
-
-
-def _blobs(folder: Path) -> Path:
-    blobs = folder / "blobs"
-    blobs.mkdir(mode=0o700)
-    return blobs
+        made.clear()
