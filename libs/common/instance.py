@@ -1,13 +1,15 @@
-"""How people's commands find a running `undeliver up`: a small file in its data folder."""
+"""How people's commands connect: by the environment, or by a file in the folder of an `up`."""
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from libs.common.errors import StartError
+from libs.common.broker.opening import BrokerAddress
+from libs.common.errors import ConfigurationError, StartError
 from libs.common.settings import AmqpUrl, PostgresDsn, read_settings
 
 _FILE = "instance.json"
@@ -39,9 +41,29 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class CliConnection:
-    """What a command needs to publish and to read."""
+    """What a command needs to publish and to read. At least one of the two is there."""
 
-    postgres_dsn: str
+    _postgres_dsn: str | None = field(repr=False)
+    _amqp_url: str | None = field(default=None, repr=False)
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """Where to publish, as the person's own publisher."""
+        return BrokerAddress(postgres_dsn=self._postgres_dsn, amqp_url=self._amqp_url)
+
+    @property
+    def postgres_dsn(self) -> str:
+        """Where to read.
+
+        Raises:
+            ConfigurationError: only RabbitMQ's address is known.
+        """
+        if self._postgres_dsn is None:
+            raise ConfigurationError(
+                "CLI_POSTGRES_DSN: is not set, and what is asked for is read from the database; "
+                "set this environment variable: postgresql://undeliver_cli@host/database"
+            )
+        return self._postgres_dsn
 
 
 def default_data_folder() -> Path:
@@ -78,20 +100,26 @@ def running(data_folder: Path) -> Instance | None:
 
 
 def cli_connection(data_folder: Path | None = None) -> CliConnection:
-    """Return how a person's command connects: `CLI_POSTGRES_DSN`, else the running `up`.
+    """Return how a person's command connects: by `CLI_…`, else to the running `up`.
+
+    `--data` goes before the environment.
 
     Raises:
-        ConfigurationError: `CLI_POSTGRES_DSN` is no address of a database.
-        StartError: neither is there.
+        ConfigurationError: `CLI_AMQP_URL` or `CLI_POSTGRES_DSN` is no address.
+        StartError: neither is there, nor does an `up` run.
     """
-    given = read_settings(CliSettings).postgres_dsn
-    if given is not None and data_folder is None:
-        return CliConnection(given.get_secret_value())
+    given = read_settings(CliSettings)
+    if data_folder is None and (given.postgres_dsn or given.amqp_url):
+        return CliConnection(_value(given.postgres_dsn), _value(given.amqp_url))
     folder = data_folder or default_data_folder()
     instance = running(folder)
     if instance is None:
         raise StartError(
             f"no undeliver runs on {folder}: start `undeliver up --data {folder}`, name its folder "
-            "with --data, or set CLI_POSTGRES_DSN"
+            "with --data, or set CLI_AMQP_URL and CLI_POSTGRES_DSN"
         )
     return CliConnection(instance.cli_postgres_dsn)
+
+
+def _value(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

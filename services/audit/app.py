@@ -4,22 +4,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-
-import asyncpg
 
 from libs.common.authority import Authority
 from libs.common.broker.port import Broker
-from libs.common.broker.postgres.broker import PostgresBroker
 from libs.common.broker.readiness import check_queues
-from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
-from libs.common.clock import Clock, SystemClock
+from libs.common.broker.topology import AUDIT_EVENTS
+from libs.common.clock import Clock
 from libs.common.database.migrations import migrate
-from libs.common.database.pool import open_pool
+from libs.common.database.pool import pooled
+from libs.common.hosting.ground import Ground
+from libs.common.hosting.host import host
 from libs.common.metrics import start_at_zero
-from libs.common.probes import serve_probes
 from libs.common.readiness import Check
-from libs.common.tenants.loading import load_configuration
+from libs.common.runtime import run_together
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.audit import metrics
 from services.audit.adapters.postgres.reading import PostgresArchive
@@ -40,58 +38,72 @@ class Audit:
     checks: Mapping[str, Check]
 
 
-async def run(settings: Settings, config: Path | None) -> None:
-    """Run the service on its own until cancelled, by the configuration in a file.
+async def run(settings: Settings) -> None:
+    """Run the service on its own until cancelled; see `host` for what it waits for.
 
     Raises:
         ConfigurationError: the configuration is missing or wrong.
-        TransientError: the database does not answer at the start.
+        StartError: the probes' port cannot be used.
     """
-    configuration = load_configuration(config)
-    dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
+    await host(SCHEMA, settings, _on)
+
+
+@asynccontextmanager
+async def _on(ground: Ground) -> AsyncIterator[Audit]:
+    """Give the service on the ground that it stands on."""
     async with (
-        PostgresBroker.open(dsn, topology=UNDELIVER, clock=clock) as broker,
-        audit(broker, postgres_dsn=dsn, configuration=configuration, clock=clock) as service,
-        serve_probes(service.checks, host=settings.http_host, port=settings.http_port),
+        ground.broker() as broker,
+        audit(
+            broker,
+            postgres_dsn=await ground.database(),
+            configuration=ground.configuration,
+            clock=ground.clock,
+        ) as service,
     ):
-        await service.run()
+        yield service
 
 
 @asynccontextmanager
 async def audit(
-    broker: Broker, *, postgres_dsn: str, configuration: Configuration, clock: Clock
+    broker: Broker, *, postgres_dsn: str, configuration: CurrentConfiguration, clock: Clock
 ) -> AsyncIterator[Audit]:
     """Make the tables and give the service; whoever composes it lets it run.
 
     Raises:
         TransientError: `database_unreachable`.
     """
-    async with _pool(postgres_dsn) as pool:
+    # One connection writes; the others are for probes and readers.
+    async with pooled(
+        postgres_dsn, schema=SCHEMA, max_size=3, application="undeliver-audit"
+    ) as pool:
         await migrate(pool, SQL_PACKAGE)
         archive = PostgresArchive(pool)
-        rules = Rules(
-            tenants=frozenset(tenant.id for tenant in configuration.tenants),
-            refusal=Authority.of(configuration).refusal,
-        )
-        recorder = Recorder(broker, PostgresAuditLog(pool), rules, clock)
-        await _start_gauges(archive, rules)
+        recorder = Recorder(broker, PostgresAuditLog(pool), configuration.derived(_rules), clock)
+        for chain, recorded_at in (await archive.ended_at()).items():
+            metrics.head_timestamp_seconds.labels(chain).set(recorded_at.timestamp())
         start_at_zero(AUDIT_EVENTS)
-        yield Audit(recorder.run, {"queues": partial(check_queues, broker), "log": archive.heads})
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "recorder": recorder.run,
+            "gauges": partial(_show_chains, configuration),
+        }
+        yield Audit(
+            partial(run_together, loops),
+            {"queues": partial(check_queues, broker), "log": archive.heads},
+        )
 
 
-@asynccontextmanager
-async def _pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    # One connection writes; the others are for probes and readers.
-    pool = await open_pool(dsn, schema=SCHEMA, max_size=3, application="undeliver-audit")
-    try:
-        yield pool
-    finally:
-        await pool.close()
+def _rules(configuration: Configuration) -> Rules:
+    return Rules(
+        tenants=frozenset(tenant.id for tenant in configuration.tenants),
+        refusal=Authority.of(configuration).refusal,
+    )
 
 
-async def _start_gauges(archive: PostgresArchive, rules: Rules) -> None:
+async def _show_chains(configuration: CurrentConfiguration) -> None:
     """Let the age of every chain's head be seen from the start, not from its next record."""
-    for chain in (NO_TENANT, *rules.tenants):
-        metrics.head_timestamp_seconds.labels(chain)
-    for chain, recorded_at in (await archive.ended_at()).items():
-        metrics.head_timestamp_seconds.labels(chain).set(recorded_at.timestamp())
+    metrics.head_timestamp_seconds.labels(NO_TENANT)
+    edition = configuration.edition
+    while True:
+        for tenant in edition.configuration.tenants:
+            metrics.head_timestamp_seconds.labels(tenant.id)
+        edition = await edition.successor()

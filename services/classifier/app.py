@@ -7,24 +7,21 @@ from functools import partial
 
 import asyncpg
 
-from libs.common.authority import Authority
-from libs.common.blobs.opening import open_blobs
 from libs.common.blobs.port import Blobs
 from libs.common.broker.consumer import consume
 from libs.common.broker.inbox import PostgresInbox
 from libs.common.broker.port import Broker
-from libs.common.broker.postgres.broker import PostgresBroker
 from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import CLASSIFIER_EVENTS, UNDELIVER
-from libs.common.clock import Clock, SystemClock
+from libs.common.clock import Clock
 from libs.common.contracts.mail import MailJournaled
 from libs.common.database.migrations import migrate
-from libs.common.database.pool import open_pool
-from libs.common.errors import ConfigurationError
-from libs.common.probes import serve_probes
+from libs.common.database.pool import check_database, pooled
+from libs.common.hosting.ground import Ground, usable
+from libs.common.hosting.host import host
 from libs.common.readiness import Check
-from libs.common.tenants.loading import load_configuration
-from libs.common.tenants.model import Configuration
+from libs.common.tenants.current import CurrentConfiguration
+from libs.common.tenants.model import Configuration, Tenant
 from services.classifier.adapters.dns import DnsResolver
 from services.classifier.adapters.evaluation_pool import EvaluationPool, Limits
 from services.classifier.adapters.postgres import SQL_PACKAGE, PostgresSeenMessages
@@ -43,31 +40,31 @@ class Classifier:
 
 
 async def run(settings: Settings) -> None:
-    """Run the service on its own until cancelled.
+    """Run the service on its own until cancelled; see `host` for what it waits for.
 
     Raises:
         ConfigurationError: the configuration is missing or wrong.
-        StartError: the blob folder or the probes' port cannot be used.
-        TransientError: the database does not answer at the start.
+        StartError: the blob folder or the probes' port cannot be used, or no worker starts.
     """
-    if settings.blob_url is None:
-        raise ConfigurationError("CLASSIFIER_BLOB_URL: is not set; set this environment variable")
-    configuration = load_configuration(settings.config)
-    dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
+    await host(SCHEMA, settings, partial(_on, settings=settings))
+
+
+@asynccontextmanager
+async def _on(ground: Ground, settings: Settings) -> AsyncIterator[Classifier]:
+    """Give the service on the ground that it stands on."""
     async with (
-        open_blobs(settings.blob_url) as blobs,
-        PostgresBroker.open(dsn, topology=UNDELIVER, clock=clock) as broker,
+        ground.blobs(settings.blob_url) as blobs,
+        ground.broker() as broker,
         classifier(
             broker,
-            postgres_dsn=dsn,
+            postgres_dsn=await ground.database(),
             blobs=blobs,
-            configuration=configuration,
-            clock=clock,
+            configuration=ground.configuration,
+            clock=ground.clock,
             tuning=settings,
         ) as service,
-        serve_probes(service.checks, host=settings.http_host, port=settings.http_port),
     ):
-        await service.run()
+        yield service
 
 
 @asynccontextmanager
@@ -76,7 +73,7 @@ async def classifier(
     *,
     postgres_dsn: str,
     blobs: Blobs,
-    configuration: Configuration,
+    configuration: CurrentConfiguration,
     clock: Clock,
     tuning: Tuning,
 ) -> AsyncIterator[Classifier]:
@@ -100,7 +97,7 @@ async def classifier(
             ),
             evaluator=evaluator,
             seen=PostgresSeenMessages(pool),
-            tenants={tenant.id: tenant for tenant in configuration.tenants},
+            tenants=configuration.derived(_tenants),
         )
         await evaluator.ready()
         yield Classifier(
@@ -110,24 +107,29 @@ async def classifier(
                 CLASSIFIER_EVENTS,
                 {MailJournaled.type: handle},
                 inbox=inbox,
-                authority=Authority.of(configuration),
+                configuration=configuration,
                 topology=UNDELIVER,
                 clock=clock,
                 service=SCHEMA,
                 concurrency=tuning.prefetch,
             ),
-            {"queues": partial(check_queues, broker)},
+            {
+                "queues": partial(check_queues, broker),
+                "database": partial(check_database, pool),
+                "blobs": partial(usable, blobs),
+            },
         )
 
 
 @asynccontextmanager
 async def _tables(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(postgres_dsn, schema=SCHEMA, application="undeliver-classifier")
-    try:
+    async with pooled(postgres_dsn, schema=SCHEMA, application="undeliver-classifier") as pool:
         await migrate(pool, SQL_PACKAGE)
         yield pool
-    finally:
-        await pool.close()
+
+
+def _tenants(configuration: Configuration) -> Mapping[str, Tenant]:
+    return {tenant.id: tenant for tenant in configuration.tenants}
 
 
 @asynccontextmanager

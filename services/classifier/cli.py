@@ -44,7 +44,8 @@ class Judged:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Mount this service's commands."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="run the service (settings: CLASSIFIER_…)")
+    running = commands.add_parser("run", help="run the service (settings: CLASSIFIER_…)")
+    add_config_argument(running)
     classify = commands.add_parser(
         "classify", help="classify mail in files, without the network", description=_FILES
     )
@@ -72,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.command == "run":
         from services.classifier.__main__ import main as serve
 
-        return serve()
+        return serve(arguments.config)
     command = _explain if arguments.command == "explain" else _classify
     return run_command(lambda: command(arguments))
 

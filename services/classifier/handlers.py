@@ -1,7 +1,7 @@
 """What the classifier does with each message that it consumes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -29,7 +29,7 @@ async def classify_mail(
     resolver: Resolver,
     evaluator: Evaluator,
     seen: SeenMessages,
-    tenants: Mapping[str, Tenant],
+    tenants: Callable[[], Mapping[str, Tenant]],
 ) -> None:
     """Say what a journaled message is, and ask for its retraction where policy wants it.
 
@@ -44,7 +44,7 @@ async def classify_mail(
     """
     if event.source.kind not in policy.CLASSIFIED_KINDS and not policy.is_unparsed(event):
         return
-    tenant = tenants.get(event.tenant)
+    tenant = tenants().get(event.tenant)
     if tenant is None:
         raise PermanentError("tenant_unknown")
     if not event.raw.store_key.startswith(f"{event.tenant}/"):

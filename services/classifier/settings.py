@@ -36,3 +36,6 @@ class Settings(Tuning, ServiceSettings):
     """See `ServiceSettings` for what all services have."""
 
     model_config = SettingsConfigDict(env_prefix="CLASSIFIER_")
+
+    #: Where ingest keeps raw mail: `file:///absolute/folder`, or an object store's URL.
+    blob_url: str

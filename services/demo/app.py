@@ -12,6 +12,7 @@ from pathlib import Path
 from libs.common.clock import Clock, SystemClock
 from libs.common.database.pool import open_pool
 from libs.common.instance import Instance, announce
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.terminal import Output
 from libs.graph_simulator.admin.admin import Admin
 from libs.graph_simulator.server import Simulator, serve
@@ -84,8 +85,9 @@ async def _world(
                 ca_file=simulator.ca_file,
             ),
         )
+        configuration = CurrentConfiguration(scenario.configuration(secret))
         services = await enter(
-            embedded(folder, scenario.configuration(secret), Settings(http_port=0), tunings, clock)
+            embedded(folder, configuration, Settings(http_port=0), tunings, clock)
         )
         yield simulator, services
 

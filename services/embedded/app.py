@@ -7,13 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from libs.common.broker.beside import beside
 from libs.common.broker.port import Broker
 from libs.common.clock import Clock
+from libs.common.hosting.in_force import announce_configuration
 from libs.common.probes import serve_probes
 from libs.common.readiness import Check
 from libs.common.runtime import run_together
 from libs.common.settings import read_settings
-from libs.common.tenants.model import Configuration
+from libs.common.tenants.current import CurrentConfiguration
 from services.audit.app import audit
 from services.classifier.app import classifier
 from services.classifier.settings import Tuning as ClassifierTuning
@@ -66,7 +68,7 @@ class Compose(Protocol[P_co]):
     """What makes a part: a service's own composition, told all that the others are not."""
 
     def __call__(
-        self, broker: Broker, *, postgres_dsn: str, configuration: Configuration, clock: Clock
+        self, broker: Broker, *, postgres_dsn: str, clock: Clock
     ) -> AbstractAsyncContextManager[P_co]:
         """Make the service's tables and give it, ready to run."""
 
@@ -84,7 +86,7 @@ class Embedded:
 @asynccontextmanager
 async def embedded(
     data_folder: Path,
-    configuration: Configuration,
+    configuration: CurrentConfiguration,
     settings: Settings,
     tunings: Tunings,
     clock: Clock,
@@ -100,20 +102,28 @@ async def embedded(
         base = await enter(foundation(data_folder, configuration, clock, binaries=settings.pg_bin))
         # The record first, the door last: what comes in must find everybody at their place.
         parts: dict[str, Part] = {}
-        parts["audit"] = await enter(_part("audit", audit, base, configuration))
+        recording = partial(audit, configuration=configuration)
+        parts["audit"] = await enter(_part("audit", recording, base))
         # The folder's lock proves that nobody else is at work: what a killed process held is free.
-        taking = partial(retractor, tuning=tunings.retractor, is_alone=True)
-        parts["retractor"] = await enter(_part("retractor", taking, base, configuration))
-        judging = partial(classifier, blobs=base.blobs, tuning=tunings.classifier)
-        parts["classifier"] = await enter(_part("classifier", judging, base, configuration))
-        receiving = partial(ingest, blobs=base.blobs, tuning=tunings.ingest)
-        parts["ingest"] = door = await enter(_part("ingest", receiving, base, configuration))
+        taking = partial(
+            retractor, configuration=configuration, tuning=tunings.retractor, is_alone=True
+        )
+        parts["retractor"] = await enter(_part("retractor", taking, base))
+        judging = partial(
+            classifier, configuration=configuration, blobs=base.blobs, tuning=tunings.classifier
+        )
+        parts["classifier"] = await enter(_part("classifier", judging, base))
+        receiving = partial(
+            ingest, configuration=configuration.value, blobs=base.blobs, tuning=tunings.ingest
+        )
+        parts["ingest"] = door = await enter(_part("ingest", receiving, base))
         probes = await enter(
             serve_probes(_checks(parts), host=settings.http_host, port=settings.http_port)
         )
         loops = {name: part.run for name, part in parts.items()}
+        loops |= {"postgres": base.server.supervise, "publishers": base.provide_publishers}
         yield Embedded(
-            run=lambda: run_together({**loops, "postgres": base.server.supervise}),
+            run=partial(run_together, loops),
             foundation=base,
             smtp_port=door.smtp_port,
             http_port=probes.port,
@@ -121,18 +131,12 @@ async def embedded(
 
 
 @asynccontextmanager
-async def _part(
-    service: str, compose: Compose[P_co], base: Foundation, configuration: Configuration
-) -> AsyncIterator[P_co]:
+async def _part(service: str, compose: Compose[P_co], base: Foundation) -> AsyncIterator[P_co]:
     """Give a service its place on the foundation."""
     async with (
         base.broker(service) as broker,
-        compose(
-            broker,
-            postgres_dsn=base.dsn(service),
-            configuration=configuration,
-            clock=base.clock,
-        ) as part,
+        beside(announce_configuration(base.configuration, broker, service, base.clock)),
+        compose(broker, postgres_dsn=base.dsn(service), clock=base.clock) as part,
     ):
         yield part
 

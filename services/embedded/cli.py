@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from libs.common import logs
+from libs.common.broker.beside import beside
 from libs.common.clock import SystemClock
 from libs.common.errors import ConfigurationError, StartError
 from libs.common.instance import Instance, announce, default_data_folder, withdraw
 from libs.common.runtime import run
 from libs.common.settings import read_settings
-from libs.common.tenants.loading import load_configuration
-from libs.common.tenants.model import Configuration
+from libs.common.tenants.watching import WatchedFile
 from libs.common.terminal import add_config_argument
 from services.embedded.settings import Settings
 
@@ -42,22 +42,24 @@ def main(arguments: argparse.Namespace) -> int:
             "no configuration: write one with `undeliver config example > undeliver.yaml`, then "
             "name it with --config undeliver.yaml or UNDELIVER_CONFIG"
         )
-    configuration = load_configuration(path)
+    file = WatchedFile.load(path)
     data_folder: Path = arguments.data or default_data_folder()
     # Here and not above: all services take seconds to import, and a mistake is told before.
     from services.embedded.app import Tunings
 
     tunings = Tunings.from_environment()
-    return run(partial(_up, data_folder, configuration, settings, tunings))
+    return run(partial(_up, data_folder, file, settings, tunings))
 
 
-async def _up(
-    data_folder: Path, configuration: Configuration, settings: Settings, tunings: "Tunings"
-) -> None:
+async def _up(data_folder: Path, file: WatchedFile, settings: Settings, tunings: "Tunings") -> None:
     from services.embedded.app import embedded
 
     _make(data_folder)
-    async with embedded(data_folder, configuration, settings, tunings, SystemClock()) as services:
+    clock = SystemClock()
+    async with (
+        embedded(data_folder, file.current, settings, tunings, clock) as services,
+        beside(file.watch(clock)),
+    ):
         announce(
             data_folder,
             Instance(

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from libs.common.blobs.opening import open_blobs
 from libs.common.blobs.port import BlobStore
 from libs.common.broker.postgres.broker import PostgresBroker
@@ -13,10 +15,15 @@ from libs.common.broker.postgres.wakeups import Wakeups
 from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import Clock
 from libs.common.database.provisioning import create_database, provision, role_of
+from libs.common.errors import ConfigurationError, TransientError
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from libs.embedded_postgres_server.server import Server, serve
 
 _DATABASE = "undeliver"
+_PAUSE_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Foundation:
 
     server: Server
     blobs: BlobStore
+    configuration: CurrentConfiguration
     clock: Clock
     #: One for all brokers of the process: what one publishes, another picks up at once.
     wakeups: Wakeups
@@ -32,6 +40,23 @@ class Foundation:
     def dsn(self, publisher: str) -> str:
         """Return how this service, or this publisher, connects to the database."""
         return self.server.dsn(role_of(publisher), _DATABASE)
+
+    async def provide_publishers(self) -> None:
+        """Give each publisher that the configuration comes to name its role, until cancelled."""
+        edition = self.configuration.edition
+        while True:
+            edition = await edition.successor()
+            while True:
+                try:
+                    await _provide(self.server.dsn(database=_DATABASE), edition.configuration)
+                except TransientError as error:
+                    _log.warning("publishers_not_provided", reason=error.reason)
+                    await self.clock.sleep(_PAUSE_SECONDS)
+                except ConfigurationError as error:
+                    _log.error("publishers_not_provided", reason=str(error))
+                    break
+                else:
+                    break
 
     @asynccontextmanager
     async def broker(self, publisher: str) -> AsyncIterator[PostgresBroker]:
@@ -44,7 +69,11 @@ class Foundation:
 
 @asynccontextmanager
 async def foundation(
-    data_folder: Path, configuration: Configuration, clock: Clock, *, binaries: Path | None = None
+    data_folder: Path,
+    configuration: CurrentConfiguration,
+    clock: Clock,
+    *,
+    binaries: Path | None = None,
 ) -> AsyncIterator[Foundation]:
     """Start what the services stand on; it ends with the context, or with the process.
 
@@ -59,8 +88,12 @@ async def foundation(
     ):
         await create_database(server.dsn(), _DATABASE)
         owner = server.dsn(database=_DATABASE)
-        await provision(owner, publishers=[each.name for each in configuration.publishers])
+        await _provide(owner, configuration.value)
         await declare(owner, UNDELIVER)
         # The folder's lock proves that nobody else consumes: what a killed process held is free.
         await recover_claims(owner)
-        yield Foundation(server, blobs, clock, Wakeups())
+        yield Foundation(server, blobs, configuration, clock, Wakeups())
+
+
+async def _provide(owner_dsn: str, configuration: Configuration) -> None:
+    await provision(owner_dsn, publishers=[each.name for each in configuration.publishers])

@@ -1,23 +1,16 @@
 """`python -m services.retractor`: retract mail on command until stopped."""
 
 import sys
+from pathlib import Path
 
-from libs.common import logs
-from libs.common.runtime import run as run_process
-from libs.common.settings import read_settings
+from libs.common.hosting.host import run_service
 from services.retractor.app import run
 from services.retractor.settings import Settings
 
 
-def main() -> int:
-    """Run the service, and return the exit code."""
-    return run_process(_serve)
-
-
-async def _serve() -> None:
-    settings = read_settings(Settings)
-    logs.configure(settings.log_level)
-    await run(settings)
+def main(config: Path | None = None) -> int:
+    """Run the service, and return the exit code. `config` goes before `UNDELIVER_CONFIG`."""
+    return run_service(Settings, run, config)
 
 
 if __name__ == "__main__":

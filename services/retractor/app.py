@@ -1,7 +1,7 @@
 """Wiring: which adapter stands behind which port."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,23 +12,24 @@ from libs.common.broker.consumer import consume
 from libs.common.broker.handling import Handler
 from libs.common.broker.inbox import PostgresInbox
 from libs.common.broker.port import Broker
-from libs.common.broker.postgres.broker import PostgresBroker
 from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import RETRACTOR_COMMANDS, RETRACTOR_EVENTS, UNDELIVER
-from libs.common.clock import Clock, SystemClock
+from libs.common.clock import Clock
 from libs.common.contracts.mail import MailJournaled
 from libs.common.contracts.retraction import CancelRetraction, RestoreRetraction, RetractMail
 from libs.common.database.migrations import migrate
-from libs.common.database.pool import open_pool
-from libs.common.probes import serve_probes
+from libs.common.database.pool import check_database, pooled
+from libs.common.hosting.ground import Ground
+from libs.common.hosting.host import host
 from libs.common.readiness import Check
 from libs.common.runtime import run_together
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.directory import Directory
-from libs.common.tenants.loading import load_configuration
-from libs.common.tenants.model import Configuration, PublisherRights, Tenant
+from libs.common.tenants.model import PublisherRights, Tenant
 from libs.common.tenants.secrets import warn_of_missing_secrets
 from services.retractor import handlers
-from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxes
+from services.retractor.adapters.graph.connections import Endpoints
+from services.retractor.adapters.graph.mailboxes import GraphMailboxes
 from services.retractor.adapters.postgres.answers import PostgresOutbox
 from services.retractor.adapters.postgres.ledger import PostgresLedger
 from services.retractor.adapters.postgres.schedule import PostgresDirectoryCache, PostgresSchedule
@@ -57,39 +58,45 @@ class Retractor:
 
 
 class ConfiguredRules:
-    """See `Rules`."""
+    """See `Rules`. Those of the configuration in force when they are asked for."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._directory = Directory(configuration)
-        self._authority = Authority.of(configuration)
+    def __init__(self, configuration: CurrentConfiguration) -> None:
+        self._directory = configuration.derived(Directory)
+        self._authority = configuration.derived(Authority.of)
 
     def tenant(self, tenant: str) -> Tenant | None:
         """See `Rules.tenant`."""
-        return self._directory.tenant(tenant)
+        return self._directory().tenant(tenant)
 
     def rights_of(self, publisher: str) -> PublisherRights | None:
         """See `Rules.rights_of`."""
-        return self._authority.rights_of(publisher)
+        return self._authority().rights_of(publisher)
 
 
 async def run(settings: Settings) -> None:
-    """Run the service on its own until cancelled.
+    """Run the service on its own until cancelled; see `host` for what it waits for.
 
     Raises:
         ConfigurationError: the configuration is missing or wrong.
         StartError: the probes' port cannot be used.
-        TransientError: the database does not answer at the start.
     """
-    configuration = load_configuration(settings.config)
-    dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
+    await host(SCHEMA, settings, partial(_on, settings=settings))
+
+
+@asynccontextmanager
+async def _on(ground: Ground, settings: Settings) -> AsyncIterator[Retractor]:
+    """Give the service on the ground that it stands on."""
     async with (
-        PostgresBroker.open(dsn, topology=UNDELIVER, clock=clock) as broker,
+        ground.broker() as broker,
         retractor(
-            broker, postgres_dsn=dsn, configuration=configuration, clock=clock, tuning=settings
+            broker,
+            postgres_dsn=await ground.database(),
+            configuration=ground.configuration,
+            clock=ground.clock,
+            tuning=settings,
         ) as service,
-        serve_probes(service.checks, host=settings.http_host, port=settings.http_port),
     ):
-        await service.run()
+        yield service
 
 
 @asynccontextmanager
@@ -97,7 +104,7 @@ async def retractor(
     broker: Broker,
     *,
     postgres_dsn: str,
-    configuration: Configuration,
+    configuration: CurrentConfiguration,
     clock: Clock,
     tuning: Tuning,
     is_alone: bool = False,
@@ -111,23 +118,37 @@ async def retractor(
     Raises:
         TransientError: `database_unreachable`.
     """
-    warn_of_missing_secrets(configuration)
     rules = ConfiguredRules(configuration)
-    mailboxes = GraphMailboxes(rules.tenant, endpoints_of(tuning), clock)
-    pool = await open_pool(
-        postgres_dsn, schema=SCHEMA, max_size=_CONNECTIONS, application="undeliver-retractor"
-    )
-    try:
+    async with (
+        pooled(
+            postgres_dsn, schema=SCHEMA, max_size=_CONNECTIONS, application="undeliver-retractor"
+        ) as pool,
+        AsyncExitStack() as held,
+    ):
+        mailboxes = GraphMailboxes(rules.tenant, endpoints_of(tuning), clock)
+        held.push_async_callback(mailboxes.close)
         await migrate(pool, SQL_PACKAGE)
         inbox = await PostgresInbox.open(pool)
         if is_alone:
             await PostgresSchedule(pool).recover(clock.now())
         bench = bench_of(pool, broker, mailboxes, rules, clock=clock, tuning=tuning)
-        loops = _loops(broker, bench, inbox, Authority.of(configuration), tuning)
-        yield Retractor(partial(run_together, loops), {"queues": partial(check_queues, broker)})
-    finally:
-        await mailboxes.close()
-        await pool.close()
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            **_loops(broker, bench, inbox, configuration, tuning),
+            "credentials": partial(_follow, configuration, mailboxes),
+        }
+        yield Retractor(
+            partial(run_together, loops),
+            {"queues": partial(check_queues, broker), "database": partial(check_database, pool)},
+        )
+
+
+async def _follow(configuration: CurrentConfiguration, mailboxes: GraphMailboxes) -> None:
+    """Let the connections to Graph be those that the configuration wants."""
+    edition = configuration.edition
+    while True:
+        warn_of_missing_secrets(edition.configuration)
+        edition = await edition.successor()
+        await mailboxes.retire_outdated()
 
 
 def endpoints_of(tuning: Tuning) -> Endpoints:
@@ -207,7 +228,11 @@ def workers_of(bench: Bench) -> dict[str, Callable[[], Awaitable[None]]]:
 
 
 def _loops(
-    broker: Broker, bench: Bench, inbox: PostgresInbox, authority: Authority, tuning: Tuning
+    broker: Broker,
+    bench: Bench,
+    inbox: PostgresInbox,
+    configuration: CurrentConfiguration,
+    tuning: Tuning,
 ) -> Mapping[str, Callable[[], Awaitable[None]]]:
     loops = workers_of(bench)
     every = handlers_of(bench, tuning)
@@ -220,7 +245,7 @@ def _loops(
             queue.name,
             {type_: every[type_] for type_ in queue.types},
             inbox=inbox,
-            authority=authority,
+            configuration=configuration,
             topology=UNDELIVER,
             clock=bench.clock,
             service=SCHEMA,

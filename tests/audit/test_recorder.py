@@ -29,7 +29,7 @@ def queue():
 @asynccontextmanager
 async def running(queue, log, clock):
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Recorder(queue, log, RULES, clock).run())
+        task = group.create_task(Recorder(queue, log, lambda: RULES, clock).run())
         yield
         task.cancel()
 

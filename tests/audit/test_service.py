@@ -15,6 +15,7 @@ from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import SystemClock
 from libs.common.database.pool import open_pool
 from libs.common.errors import StartError
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.audit.adapters.postgres.reading import PostgresArchive, follow, verify
 from services.audit.app import audit
@@ -60,7 +61,7 @@ async def recording(database, configuration):
         audit(
             own,
             postgres_dsn=database.dsn_for("audit"),
-            configuration=configuration,
+            configuration=CurrentConfiguration(configuration),
             clock=SystemClock(),
         ) as service,
         asyncio.TaskGroup() as group,

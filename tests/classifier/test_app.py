@@ -14,6 +14,7 @@ from libs.common.clock import SystemClock
 from libs.common.contracts.mail import MailClassified
 from libs.common.contracts.retraction import RetractMail
 from libs.common.errors import StartError
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.classifier.app import classifier
 from services.classifier.settings import Tuning
@@ -53,7 +54,7 @@ async def running(database, brokers, blobs, port, **more):
         brokers["classifier"],
         postgres_dsn=database.dsn_for("classifier"),
         blobs=blobs,
-        configuration=CONFIGURATION,
+        configuration=CurrentConfiguration(CONFIGURATION),
         clock=CLOCK,
         tuning=tuning,
     ) as service:

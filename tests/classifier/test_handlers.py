@@ -49,7 +49,7 @@ class Rig:
             resolver=self.resolver,
             evaluator=self.evaluator,
             seen=self.seen,
-            tenants=self.tenants,
+            tenants=lambda: self.tenants,
         )
         origin = Cause(cause, cause, "ingest", WHEN)
         await handle(event, CausedPublish(self, origin, clock=self._clock, app_id="classifier"))

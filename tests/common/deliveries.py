@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from libs.common.authority import Authority
 from libs.common.broker.consumer import consume
 from libs.common.broker.handling import Handler
 from libs.common.broker.port import Broker, Message
 from libs.common.broker.topology import ALL, Queue, Topology
 from libs.common.contracts.retraction import CancelRetraction
-from libs.common.tenants.model import PublisherRights
+from libs.common.tenants.current import CurrentConfiguration
+from libs.common.tenants.model import Configuration
 from tests.fakes.broker import Exchange, MemoryBroker
 from tests.fakes.clock import FakeClock
 from tests.fakes.inbox import MemoryInbox
@@ -28,11 +28,23 @@ TOPOLOGY = Topology(
     ),
     delay_steps_seconds=(5.0, 30.0, 300.0),
 )
-AUTHORITY = Authority(
-    [
-        PublisherRights(name="soar", types=("retraction.*", "mail.*"), tenants=("acme",)),
-        PublisherRights(name="console", types=("retraction.*",)),
-    ]
+CONFIGURATION = Configuration.model_validate(
+    {
+        "service_domain": "undeliver.example",
+        "publishers": [
+            {"name": "soar", "types": ["retraction.*", "mail.*"], "tenants": ["acme"]},
+            {"name": "console", "types": ["retraction.*"]},
+        ],
+        "tenants": [
+            {
+                "id": "acme",
+                "microsoft_tenant_id": "1",
+                "domains": ["acme.example"],
+                "journal": {"token": "a" * 26},
+                "graph": {"client_id": "c", "workload_identity": True},
+            }
+        ],
+    }
 )
 CANCEL = CancelRetraction(
     tenant="acme",
@@ -63,6 +75,7 @@ class Retractor:
         self.clock = clock
         self.exchange = Exchange(clock, TOPOLOGY)
         self.inbox = MemoryInbox(clock)
+        self.configuration = CurrentConfiguration(CONFIGURATION)
         self.soar = self.connect("soar")
         self.broker = self.connect("retractor")
 
@@ -91,7 +104,7 @@ class Retractor:
             COMMANDS,
             {CANCEL.type: handle} if handlers is None else handlers,
             inbox=self.inbox,
-            authority=AUTHORITY,
+            configuration=self.configuration,
             topology=TOPOLOGY,
             clock=self.clock,
             service="retractor",

@@ -15,7 +15,8 @@ from libs.common.clock import SystemClock
 from libs.common.contracts.retraction import OutcomeCounts, RetractionFinished
 from libs.common.database.pool import open_pool
 from libs.common.errors import PermanentError, TransientError
-from tests.common.deliveries import AUTHORITY, CANCEL, COMMANDS, RECORD, TOPOLOGY, command
+from libs.common.tenants.current import CurrentConfiguration
+from tests.common.deliveries import CANCEL, COMMANDS, CONFIGURATION, RECORD, TOPOLOGY, command
 from tests.contracts.broker_rig import receive
 
 FINISHED = RetractionFinished(
@@ -61,7 +62,7 @@ async def test_commands_are_handled_retried_and_given_up(database, brokers):
         COMMANDS,
         {CANCEL.type: handle},
         inbox=await PostgresInbox.open(pool),
-        authority=AUTHORITY,
+        configuration=CurrentConfiguration(CONFIGURATION),
         topology=QUICK,
         clock=SystemClock(),
         service="retractor",

@@ -12,13 +12,14 @@ import pytest
 from libs.common.clock import SystemClock
 from libs.graph_simulator.seed import ApplicationSeed, MailboxSeed, Seed, TenantSeed
 from libs.graph_simulator.server import Simulator, serve
-from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxes
+from services.retractor.adapters.graph.connections import Endpoints
+from services.retractor.adapters.graph.mailboxes import GraphMailboxes
 from services.retractor.app import ConfiguredRules
 from services.retractor.domain.mail import Fingerprint, FoundCopy
 from services.retractor.ports.mailboxes import Moved
 from tests.contracts.mailboxes import ALIAS, ANN, BOB, TENANT, Letter, MailboxesContract
 from tests.fakes.mailboxes import FakeMailboxes
-from tests.retractor.rig import configuration
+from tests.retractor.rig import in_force
 
 MICROSOFT_ID = "11111111-2222-4333-8444-555555555555"
 
@@ -106,7 +107,7 @@ def seed(cloud: str) -> Seed:
 @asynccontextmanager
 async def simulated(cloud: str, patch: pytest.MonkeyPatch) -> AsyncIterator[SimulatedOffice]:
     patch.setenv("RIG_SECRET", "s3cret")
-    rules = ConfiguredRules(configuration(cloud=cloud))
+    rules = ConfiguredRules(in_force(cloud=cloud))
     async with serve(seed(cloud)) as simulator:
         endpoints = Endpoints(
             graph_url=simulator.graph_url,

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from libs.common.clock import SystemClock
+from libs.common.tenants.current import CurrentConfiguration
 from services.classifier.settings import Tuning as ClassifierTuning
 from services.embedded.app import Tunings, embedded
 from services.embedded.settings import Settings
@@ -36,7 +37,9 @@ async def readiness(port):
 
 def composed(place):
     settings = Settings(http_port=0, pg_bin=programs_under_test().folder)
-    return embedded(place / "data", CONFIGURATION, settings, TUNINGS, SystemClock())
+    return embedded(
+        place / "data", CurrentConfiguration(CONFIGURATION), settings, TUNINGS, SystemClock()
+    )
 
 
 async def queried(services, query):

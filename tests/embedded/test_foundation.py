@@ -12,6 +12,7 @@ from libs.common.broker.port import Ack, Message
 from libs.common.broker.topology import AUDIT_EVENTS, CLASSIFIER_EVENTS
 from libs.common.clock import SystemClock
 from libs.common.errors import PermanentError
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.embedded.foundation import foundation
 from tests.services.places import open_place
@@ -43,7 +44,9 @@ def place():
 
 def standing_on(place):
     binaries = programs_under_test().folder
-    return foundation(place / "data", _CONFIGURATION, SystemClock(), binaries=binaries)
+    return foundation(
+        place / "data", CurrentConfiguration(_CONFIGURATION), SystemClock(), binaries=binaries
+    )
 
 
 def journaled():

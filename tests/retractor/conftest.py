@@ -17,7 +17,7 @@ from services.retractor.app import SCHEMA, SQL_PACKAGE, ConfiguredRules, bench_o
 from services.retractor.settings import Tuning
 from tests.fakes.clock import FakeClock
 from tests.fakes.mailboxes import FakeMailboxes
-from tests.retractor.rig import TENANT, Published, Rig, configuration
+from tests.retractor.rig import TENANT, Published, Rig, in_force
 from tests.services.databases import Database
 
 PEOPLE = ("ann", "bob", "cat", "dan")
@@ -69,7 +69,7 @@ async def make_rig(
                 ca_file=simulator.ca_file,
                 **FAST,
             )
-            rules, clock = ConfiguredRules(configuration(**tenant)), SystemClock()
+            rules, clock = ConfiguredRules(in_force(**tenant)), SystemClock()
             mailboxes = GraphMailboxes(rules.tenant, endpoints_of(tuning), clock)
             stack.push_async_callback(mailboxes.close)
             published = published or Published()
@@ -103,7 +103,7 @@ def office() -> FakeMailboxes:
 async def inside(pool: asyncpg.Pool, office: FakeMailboxes) -> AsyncIterator[Rig]:
     """Give a retractor on mailboxes in memory; the workers start with `rig.start()`."""
     tuning, published, clock = Tuning(**FAST), Published(), SystemClock()
-    rules = ConfiguredRules(configuration())
+    rules = ConfiguredRules(in_force())
     bench = bench_of(pool, published, office, rules, clock=clock, tuning=tuning)
     bench = replace(bench, pace=replace(bench.pace, **FAST_PACE))
     rig = Rig(bench, published, tuning)
@@ -115,7 +115,7 @@ async def inside(pool: asyncpg.Pool, office: FakeMailboxes) -> AsyncIterator[Rig
 def still(pool: asyncpg.Pool, clock: FakeClock, office: FakeMailboxes) -> Rig:
     """Give a retractor whose time only the test moves."""
     tuning, published = Tuning(), Published()
-    rules = ConfiguredRules(configuration())
+    rules = ConfiguredRules(in_force())
     bench = bench_of(pool, published, office, rules, clock=clock, tuning=tuning)
     return Rig(bench, published, tuning)
 

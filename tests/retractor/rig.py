@@ -35,6 +35,7 @@ from libs.common.contracts.retraction import (
     RetractMail,
 )
 from libs.common.runtime import run_together
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from libs.graph_simulator.server import Simulator
 from services.retractor.app import handlers_of, workers_of
@@ -149,6 +150,11 @@ def configuration(**tenant: Any) -> Configuration:
             ],
         }
     )
+
+
+def in_force(**tenant: Any) -> CurrentConfiguration:
+    """Return what the retractor goes by."""
+    return CurrentConfiguration(configuration(**tenant))
 
 
 class Rig:

@@ -20,10 +20,11 @@ from libs.graph_simulator.seed import ApplicationSeed
 from libs.graph_simulator.server import Simulator
 from services.retractor.adapters.graph.answers import Answer, failure, retry_after_seconds
 from services.retractor.adapters.graph.clouds import CLOUDS, cloud_of
-from services.retractor.adapters.graph.mailboxes import Endpoints, GraphMailboxes
+from services.retractor.adapters.graph.connections import Endpoints
+from services.retractor.adapters.graph.mailboxes import GraphMailboxes
 from services.retractor.app import ConfiguredRules
 from services.retractor.domain.mail import Mailbox
-from tests.retractor.rig import TENANT, Mail, configuration, deliver
+from tests.retractor.rig import TENANT, Mail, deliver, in_force
 
 ANN = "ann@acme.example"
 MICROSOFT_ID = "11111111-2222-4333-8444-555555555555"
@@ -37,7 +38,7 @@ async def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch):
 
     def connected(**graph: object) -> GraphMailboxes:
         access = {"graph": {"client_id": "client"} | graph} if graph else {}
-        rules = ConfiguredRules(configuration(**access))
+        rules = ConfiguredRules(in_force(**access))
         endpoints = Endpoints(
             graph_url=simulator.graph_url,
             authority_url=simulator.authority_url,

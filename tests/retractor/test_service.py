@@ -19,7 +19,7 @@ from libs.graph_simulator.server import Simulator
 from services.retractor.app import retractor
 from services.retractor.settings import Tuning
 from tests.retractor.conftest import FAST
-from tests.retractor.rig import TENANT, Mail, configuration, deliver, journaled
+from tests.retractor.rig import TENANT, Mail, deliver, in_force, journaled
 from tests.services.databases import Database
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -46,7 +46,7 @@ async def running(
         retractor(
             own,
             postgres_dsn=database.dsn_for("retractor"),
-            configuration=configuration(),
+            configuration=in_force(),
             clock=clock,
             tuning=tuning,
         ) as service,

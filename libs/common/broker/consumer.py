@@ -16,6 +16,7 @@ from libs.common.broker.port import Broker, Delivery, Settlement, Subscription
 from libs.common.broker.topology import Topology
 from libs.common.clock import Clock
 from libs.common.errors import TransientError
+from libs.common.tenants.current import CurrentConfiguration
 
 #: Handlers at a time: they wait for others most of the time.
 CONCURRENCY = 16
@@ -33,7 +34,7 @@ async def consume(
     handlers: Mapping[str, Handler],
     *,
     inbox: Inbox,
-    authority: Authority,
+    configuration: CurrentConfiguration,
     topology: Topology,
     clock: Clock,
     service: str,
@@ -41,13 +42,16 @@ async def consume(
 ) -> None:
     """Handle a queue's messages until cancelled; what is unfinished then goes back to the queue.
 
+    The rights of publishers are those of the configuration in force when a message is handled.
+
     No message ends it, nor does a broker or database that is gone: it waits, and goes on.
 
     Raises:
         PermanentError: the broker refuses this queue to this service.
     """
     metrics.start_at_zero(queue)
-    handling = Handling(broker, handlers, inbox, authority, topology, clock, service)
+    authority = configuration.derived(Authority.of)
+    handling = Handling(broker, handlers, inbox, configuration, authority, topology, clock, service)
     consumer = _Consumer(handling, queue, concurrency)
     async with beside(_forgetting(inbox, clock)):
         while True:

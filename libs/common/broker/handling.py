@@ -17,6 +17,7 @@ from libs.common.broker.topology import Topology
 from libs.common.broker.verdicts import Verdict, after
 from libs.common.clock import Clock
 from libs.common.errors import TransientError, UndeliverError
+from libs.common.tenants.current import CurrentConfiguration
 
 #: Takes a message of its type and publishes what follows. `Any`: each handler takes its own
 #: contract, and the decoder sees to it that it gets no other.
@@ -35,7 +36,8 @@ class Handling:
     publisher: Publisher
     handlers: Mapping[str, Handler]
     inbox: Inbox
-    authority: Authority
+    configuration: CurrentConfiguration
+    authority: Callable[[], Authority]
     topology: Topology
     clock: Clock
     service: str
@@ -46,9 +48,13 @@ class Handling:
         return CausedPublish(self.publisher, cause, clock=self.clock, app_id=self.service)
 
     async def verdict_on(self, delivery: Delivery) -> Verdict:
-        """Handle a delivery. Never fails, whatever the handler does; cancellation passes."""
+        """Handle a delivery. Never fails, whatever the handler does; cancellation passes.
+
+        By one configuration throughout, whatever comes into force meanwhile.
+        """
         try:
-            verdict = await self._handle(delivery)
+            with self.configuration.pinned():
+                verdict = await self._handle(delivery)
         except Exception as error:  # noqa: BLE001  # the consumer loop: one message never ends it
             verdict = after(error, delivery, self.topology)
             _report(delivery, verdict, None if isinstance(error, UndeliverError) else error)
@@ -58,7 +64,7 @@ class Handling:
 
     async def _handle(self, delivery: Delivery) -> Verdict:
         message = delivery.message
-        refusal = self.authority.refusal(delivery.publisher, message.type, message.tenant)
+        refusal = self.authority().refusal(delivery.publisher, message.type, message.tenant)
         if refusal is not None:
             return Verdict(DeadLetter("not_authorised"), "not_authorised", refusal)
         contract = decode(message, self.handlers.keys())

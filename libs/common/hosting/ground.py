@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from libs.common.blobs.local import open_blobs
-from libs.common.blobs.port import Blobs
+from libs.common.blobs.opening import open_blobs
+from libs.common.blobs.port import Blobs, BlobStore
 from libs.common.broker.beside import beside
 from libs.common.broker.opening import PUBLISH_TIMEOUT_SECONDS, BrokerAddress, open_broker
 from libs.common.broker.port import Broker
@@ -34,7 +34,7 @@ class Ground:
     _start: Start = field(repr=False)
 
     @asynccontextmanager
-    async def blobs(self, url: str) -> AsyncIterator[Blobs]:
+    async def blobs(self, url: str) -> AsyncIterator[BlobStore]:
         """Open the store for raw mail. First of all: a wrong URL is told before any waiting.
 
         Raises:
@@ -45,7 +45,7 @@ class Ground:
         async with AsyncExitStack() as held:
             with self._start.step(BLOBS):
                 blobs = await held.enter_async_context(open_blobs(url))
-                await _usable(blobs)
+                await usable(blobs)
             yield blobs
 
     @asynccontextmanager
@@ -81,7 +81,12 @@ class Ground:
         return self._postgres_dsn
 
 
-async def _usable(blobs: Blobs) -> None:
+async def usable(blobs: Blobs) -> None:
+    """Return if mail can be read, though perhaps no more can be stored; a readiness check.
+
+    Raises:
+        TransientError: `blob_store_unavailable`.
+    """
     try:
         await blobs.check()
     except TransientError as error:

@@ -15,7 +15,6 @@ from libs.common.errors import ConfigurationError
 from libs.common.tenants.current import CurrentConfiguration, Origin
 from libs.common.tenants.loading import load_configuration, parse_configuration
 from libs.common.tenants.model import Configuration
-from libs.common.tenants.secrets import warn_of_missing_secrets
 from libs.common.tenants.yaml_tree import MAX_FILE_BYTES
 
 LOOK_EVERY_SECONDS = 2.0
@@ -108,7 +107,6 @@ class WatchedFile:
             return  # only comments changed, or the file is again what it was
         self.current.replace(configuration, _origin(self.path, found))
         _log.info("configuration_changed", version=configuration.version, former=former.version)
-        warn_of_missing_secrets(configuration)
 
     def _accepted(self, found: _Look) -> Configuration:
         if found.error:

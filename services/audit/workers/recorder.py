@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -49,7 +49,9 @@ class Recorder:
     A crash between the two repeats the batch, and the log does not record it twice.
     """
 
-    def __init__(self, broker: Broker, log: AuditLog, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self, broker: Broker, log: AuditLog, rules: Callable[[], Rules], clock: Clock
+    ) -> None:
         self._broker = broker
         self._log = log
         self._rules = rules
@@ -144,7 +146,7 @@ class Recorder:
         for delivery in deliveries:
             salt = secrets.token_bytes(SALT_SIZE_BYTES)
             now = self._clock.now()
-            entries.append(take_down(delivery, self._rules, recorded_at=now, salt=salt))
+            entries.append(take_down(delivery, self._rules(), recorded_at=now, salt=salt))
             since_turn_bytes += len(delivery.message.body)
             if since_turn_bytes > _TURN_BYTES:
                 since_turn_bytes = 0

@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run a subcommand and return the exit code."""
     if arguments.command == "run":
-        return _run(arguments.config)
+        from services.retractor.__main__ import main as serve  # noqa: PLC0415
+
+        return serve(arguments.config)
     # Here, not above: `run` needs none of it, and `--help` should answer at once.
     from libs.common.runtime import run_command  # noqa: PLC0415
     from services.retractor.cli import asking, showing  # noqa: PLC0415
@@ -55,20 +57,6 @@ def main(arguments: argparse.Namespace) -> int:
     waiting = getattr(arguments, "wait", False)
     limit = arguments.timeout if waiting else None
     return run_command(partial(asking.ask, output, arguments.data, command, limit))
-
-
-def _run(config: Path | None) -> int:
-    from libs.common import logs  # noqa: PLC0415
-    from libs.common.runtime import run  # noqa: PLC0415
-    from libs.common.settings import read_settings  # noqa: PLC0415
-    from services.retractor import app  # noqa: PLC0415
-    from services.retractor.settings import Settings  # noqa: PLC0415
-
-    settings = read_settings(Settings)
-    logs.configure(settings.log_level)
-    if config is not None:
-        settings = settings.model_copy(update={"config": config})
-    return run(partial(app.run, settings))
 
 
 def _command(arguments: argparse.Namespace) -> Contract:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from libs.common.broker.opening import open_broker
 from libs.common.broker.port import Message
-from libs.common.broker.postgres.broker import PostgresBroker
-from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import Clock, SystemClock
 from libs.common.contracts import Contract
 from libs.common.errors import StartError
@@ -24,15 +23,20 @@ _OPEN = {"waiting", "running", "cancelling"}
 async def ask(
     output: Output, data: Path | None, command: Contract, wait_seconds: float | None
 ) -> int:
-    """Publish a command as publisher `cli`; with `wait_seconds`, wait for what becomes of it.
+    """Publish a command as the person's publisher; with `wait_seconds`, follow it to its end.
 
     Returns 1 where it did not come to a good end in time.
+
+    Raises:
+        ConfigurationError: waiting needs the database, and none is named; nothing is published.
+        StartError: it has not ended in time, or nothing to publish to is named.
     """
-    dsn, clock = cli_connection(data).postgres_dsn, SystemClock()
+    connection, clock = cli_connection(data), SystemClock()
+    dsn = None if wait_seconds is None else connection.postgres_dsn
     command_id = _id_of(command)
-    async with PostgresBroker.open(dsn, topology=UNDELIVER, clock=clock) as broker:
+    async with open_broker(connection.broker, clock=clock) as broker:
         await broker.publish([_message(command, clock)])
-    if wait_seconds is None:
+    if wait_seconds is None or dsn is None:
         name = "restore_id" if hasattr(command, "restore_id") else "retraction_id"
         output.record({name: str(command_id), "status": "published"})
         return 0

@@ -3,8 +3,10 @@
 Retries are the workers' alone: the SDK would repeat a move that was carried out.
 """
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -50,6 +52,9 @@ class GraphConnection:
         connections: int,
     ) -> None:
         self._cloud = cloud
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._credential = credential
         self._clock = clock
         self._transport = _transport(ca_file, connections)
@@ -80,6 +85,27 @@ class GraphConnection:
             PermanentError: `consent_revoked`; `foreign_link`: the link leads elsewhere.
         """
         url = self._url(path)
+        with self._calling():
+            return await self._answer(operation, method, url, body, immutable_ids)
+
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        await self._idle.wait()
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if self._calls == 0:
+                self._idle.set()
+
+    async def _answer(
+        self, operation: str, method: str, url: str, body: bytes | None, immutable_ids: bool
+    ) -> Answer:
         answer = await self._measured(operation, method, url, body, immutable_ids)
         if answer.status == 401:
             await self._credential.forget()

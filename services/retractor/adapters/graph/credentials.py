@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import (
     CertificateCredential,
     ClientSecretCredential,
@@ -45,11 +46,20 @@ class OneAtATime:
     async def get_token(
         self, *scopes: str, claims: str | None = None, enable_cae: bool = False
     ) -> AccessToken:
-        """Return a token, from azure-identity's cache where it is fresh."""
+        """Return a token, from azure-identity's cache where it is fresh.
+
+        After a refusal the secret is read anew for the next one: it may have been replaced.
+        """
         async with self._turn:
             if self._credential is None:
                 self._credential = self._make()
-            return await self._credential.get_token(*scopes, claims=claims, enable_cae=enable_cae)
+            credential = self._credential
+            try:
+                return await credential.get_token(*scopes, claims=claims, enable_cae=enable_cae)
+            except ClientAuthenticationError:
+                self._credential = None
+                await credential.close()
+                raise
 
     async def forget(self) -> None:
         """Drop the cached token: Graph has refused it."""

@@ -4,8 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -13,9 +11,8 @@ from libs.common.clock import Clock
 from libs.common.errors import PermanentError
 from libs.common.tenants.model import Tenant
 from services.retractor.adapters.graph.answers import Answer, failure
-from services.retractor.adapters.graph.clouds import Cloud, cloud_of
-from services.retractor.adapters.graph.connection import GraphConnection, query
-from services.retractor.adapters.graph.credentials import credential_of
+from services.retractor.adapters.graph.connection import query
+from services.retractor.adapters.graph.connections import Connections, Endpoints
 from services.retractor.adapters.graph.items import EXPAND, SELECT, found_copy
 from services.retractor.domain.addresses import normalised
 from services.retractor.domain.mail import FoundCopy, Mailbox
@@ -32,35 +29,24 @@ _NO_RECEIPT = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Where Graph is, if not where the tenant's cloud has it; how many calls at a time."""
-
-    graph_url: str | None = None
-    authority_url: str | None = None
-    ca_file: Path | None = None
-    federated_token_file: Path | None = None
-    calls_at_once: int = 64
-
-
 class GraphMailboxes:
-    """See `Mailboxes`. Opens a tenant's connection with its first call."""
+    """See `Mailboxes`. Each call goes by the configuration in force."""
 
     def __init__(
         self, tenant_of: Callable[[str], Tenant | None], endpoints: Endpoints, clock: Clock
     ) -> None:
-        self._tenant_of = tenant_of
-        self._endpoints = endpoints
         self._clock = clock
-        self._connections: dict[str, GraphConnection] = {}
+        self._connections = Connections(tenant_of, endpoints, clock)
         self._all = asyncio.Semaphore(endpoints.calls_at_once)
         self._each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def close(self) -> None:
         """Close all connections."""
-        for connection in self._connections.values():
-            await connection.close()
-        self._connections.clear()
+        await self._connections.close()
+
+    async def retire_outdated(self) -> None:
+        """Close the connections that the configuration in force does not want any more."""
+        await self._connections.retire_outdated()
 
     async def resolve(self, tenant: str, address: str) -> Mailbox | None:
         """See `Directory.resolve`."""
@@ -71,10 +57,11 @@ class GraphMailboxes:
             "$select": "id,mail,userPrincipalName",
             "$top": "2",
         }
-        connection = self._connection(tenant)
         path = f"/users?{query(parameters)}"
         async with self._all:
-            answer = await connection.send("users", "GET", path, immutable_ids=False)
+            answer = await self._connections.of(tenant).send(
+                "users", "GET", path, immutable_ids=False
+            )
         self._check(answer)
         users = [one for one in answer.body.get("value", []) if isinstance(one, dict)]
         if len(users) > 1:
@@ -87,7 +74,7 @@ class GraphMailboxes:
         """See `Directory.addresses`."""
         path = f"{_root(mailbox)}?{query({'$select': 'proxyAddresses'})}"
         async with self._all:
-            answer = await self._connection(mailbox.tenant).send(
+            answer = await self._connections.of(mailbox.tenant).send(
                 "users", "GET", path, immutable_ids=False
             )
         self._check(answer)
@@ -151,7 +138,7 @@ class GraphMailboxes:
 
     async def purge(self, mailbox: Mailbox, graph_message_id: str) -> Move:
         """See `Writing.purge`. Where a cloud lacks permanentDelete, a move to Purges does it."""
-        if not self._cloud(mailbox.tenant).has_permanent_delete:
+        if not self._connections.cloud(mailbox.tenant).has_permanent_delete:
             return await self.move(mailbox, graph_message_id, Folder.PURGES.value)
         path = f"{_item(mailbox, graph_message_id)}/permanentDelete"
         answer = await self._send(mailbox, "purge", "POST", path)
@@ -217,7 +204,8 @@ class GraphMailboxes:
         body: bytes | None = None,
     ) -> Answer:
         async with self._turn(mailbox):
-            return await self._connection(mailbox.tenant).send(operation, method, path, body=body)
+            connection = self._connections.of(mailbox.tenant)
+            return await connection.send(operation, method, path, body=body)
 
     @asynccontextmanager
     async def _turn(self, mailbox: Mailbox) -> AsyncIterator[None]:
@@ -232,37 +220,6 @@ class GraphMailboxes:
     def _check(self, answer: Answer) -> None:
         if not answer.is_success:
             raise failure(answer, self._clock.now())
-
-    def _cloud(self, tenant: str) -> Cloud:
-        known = self._tenant_of(tenant)
-        if known is None:
-            raise PermanentError("unknown_tenant")
-        endpoints = self._endpoints
-        return cloud_of(
-            known.cloud, graph_url=endpoints.graph_url, authority_url=endpoints.authority_url
-        )
-
-    def _connection(self, tenant: str) -> GraphConnection:
-        if tenant not in self._connections:
-            known = self._tenant_of(tenant)
-            cloud = self._cloud(tenant)
-            if known is None:
-                raise PermanentError("unknown_tenant")
-            endpoints = self._endpoints
-            credential = credential_of(
-                known,
-                cloud,
-                ca_file=endpoints.ca_file,
-                token_file=endpoints.federated_token_file,
-            )
-            self._connections[tenant] = GraphConnection(
-                cloud,
-                credential,
-                clock=self._clock,
-                ca_file=endpoints.ca_file,
-                connections=endpoints.calls_at_once,
-            )
-        return self._connections[tenant]
 
 
 def _is_gone(answer: Answer) -> bool:
