@@ -34,9 +34,9 @@ async def open_pool(
         TransientError: `database_unreachable`.
     """
     with translated():
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # else asyncpg complains of each look for a server that is away
             max_size=max_size,
             timeout=CONNECT_TIMEOUT_SECONDS,
             command_timeout=command_timeout_seconds,
@@ -47,6 +47,12 @@ async def open_pool(
                 "jit": "off",  # our statements are short: compiling them costs more than it saves
             },
         )
+        try:
+            async with pool.acquire():
+                return pool
+        except BaseException:
+            pool.terminate()
+            raise
 
 
 @asynccontextmanager
