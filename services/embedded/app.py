@@ -114,7 +114,7 @@ async def embedded(
         )
         parts["classifier"] = await enter(_part("classifier", judging, base))
         receiving = partial(
-            ingest, configuration=configuration.value, blobs=base.blobs, tuning=tunings.ingest
+            ingest, configuration=configuration, blobs=base.blobs, tuning=tunings.ingest
         )
         parts["ingest"] = door = await enter(_part("ingest", receiving, base))
         probes = await enter(

@@ -1,42 +1,53 @@
 """Wiring: which adapter stands behind which port."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import asyncpg
 
-from libs.common.blobs.opening import open_blobs
-from libs.common.blobs.port import Blobs
+from libs.common.blobs.port import BlobStore
+from libs.common.broker.beside import beside
 from libs.common.broker.port import Broker
-from libs.common.broker.postgres import PostgresBroker
 from libs.common.broker.publishing import CausedPublish
 from libs.common.broker.readiness import check_queues
-from libs.common.broker.topology import UNDELIVER
-from libs.common.clock import Clock, SystemClock
+from libs.common.clock import Clock
 from libs.common.database.migrations import migrate
-from libs.common.database.pool import open_pool
-from libs.common.errors import ConfigurationError
-from libs.common.probes import serve_probes
+from libs.common.database.pool import pooled
+from libs.common.hosting.ground import Ground
+from libs.common.hosting.host import host
 from libs.common.readiness import Check
+from libs.common.runtime import run_together
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.directory import journal_domains
-from libs.common.tenants.loading import load_configuration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.parsers import ParseLimits, open_parsers
 from services.ingest.adapters.postgres import (
     ANSWER_SECONDS,
     SQL,
+    PostgresBlobBook,
     PostgresKeptMail,
     PostgresKnownTokens,
     PostgresReportKeys,
 )
-from services.ingest.adapters.smtp import ListenerLimits, open_listener
+from services.ingest.adapters.smtp import (
+    CertificateFiles,
+    Listener,
+    ListenerLimits,
+    ServerCertificate,
+    Tls,
+    check_pair,
+    open_listener,
+)
 from services.ingest.domain.retention import Retention
 from services.ingest.domain.routes import Routes
-from services.ingest.handlers import Desk, receive_mail, resolve_recipient
+from services.ingest.domain.tenancy import Tenancy
+from services.ingest.handlers import CurrentRoutes, Desk, receive_mail, resolve_recipient
 from services.ingest.settings import Settings, Tuning
 from services.ingest.workers.retention import retain
+from services.ingest.workers.sweep import sweep
+from services.ingest.workers.tokens import remember_tokens
 
 SCHEMA = "ingest"
 
@@ -51,36 +62,36 @@ class Ingest:
 
 
 async def run(settings: Settings) -> None:
-    """Run the service on its own until cancelled.
+    """Run the service on its own until cancelled; see `host` for what it waits for.
+
+    The door opens once everything stands: until then a client finds no connection, and comes again.
+    What is lost later, it hears 451 for.
 
     Raises:
-        ConfigurationError: the configuration is missing or wrong.
+        ConfigurationError: the configuration or the certificate is missing or wrong.
         StartError: a port is taken, a folder cannot be written.
-        TransientError: the database does not answer at the start.
     """
-    if settings.blob_url is None:
-        raise ConfigurationError("INGEST_BLOB_URL: is not set; write file:///absolute/folder")
-    configuration = load_configuration(settings.config)
-    dsn, clock = settings.postgres_dsn.get_secret_value(), SystemClock()
+    await host(SCHEMA, settings, partial(_on, settings=settings))
+
+
+@asynccontextmanager
+async def _on(ground: Ground, settings: Settings) -> AsyncIterator[Ingest]:
+    """Give the service on the ground that it stands on."""
+    if (files := _certificate_files(settings)) is not None:
+        check_pair(files)  # what is wrong with it is told before any waiting
     async with (
-        open_blobs(settings.blob_url) as blobs,
-        PostgresBroker.open(
-            dsn,
-            topology=UNDELIVER,
-            clock=clock,
-            publish_timeout_seconds=settings.publish_seconds,
-        ) as broker,
+        ground.blobs(settings.blob_url) as blobs,
+        ground.broker(publish_timeout_seconds=settings.publish_seconds) as broker,
         ingest(
             broker,
-            postgres_dsn=dsn,
+            postgres_dsn=await ground.database(),
             blobs=blobs,
-            configuration=configuration,
-            clock=clock,
+            configuration=ground.configuration,
+            clock=ground.clock,
             tuning=settings,
         ) as service,
-        serve_probes(service.checks, host=settings.http_host, port=settings.http_port),
     ):
-        await service.run()
+        yield service
 
 
 @asynccontextmanager
@@ -88,8 +99,8 @@ async def ingest(
     broker: Broker,
     *,
     postgres_dsn: str,
-    blobs: Blobs,
-    configuration: Configuration,
+    blobs: BlobStore,
+    configuration: CurrentConfiguration,
     clock: Clock,
     tuning: Tuning,
 ) -> AsyncIterator[Ingest]:
@@ -98,39 +109,44 @@ async def ingest(
     On leaving, messages that have arrived whole are kept and answered first.
 
     Raises:
+        ConfigurationError: the certificate cannot be used.
         StartError: the port is taken, or not ours to take.
         TransientError: `database_unreachable`, `parser_unavailable`.
     """
-    routes = Routes(configuration, tuning.listener)
     async with (
-        _pool(postgres_dsn) as pool,
+        _tables(postgres_dsn) as pool,
         open_parsers(_parse_limits(tuning), clock) as parsers,
     ):
-        report_keys, tokens = PostgresReportKeys(pool), PostgresKnownTokens(pool)
-        await tokens.remember(routes.configured, clock.now())
+        report_keys = PostgresReportKeys(pool)
+        routes = CurrentRoutes(
+            configuration.derived(partial(Routes, listener=tuning.listener)),
+            PostgresKnownTokens(pool),
+            clock,
+        )
+        await routes.now()
         desk = Desk(
             parser=parsers,
             blobs=blobs,
             report_keys=report_keys,
             publish_for=partial(CausedPublish, broker, clock=clock, app_id=SCHEMA),
             clock=clock,
-            domains={tenant.id: frozenset(tenant.domains) for tenant in configuration.tenants},
-            region=configuration.region,
+            tenancy=configuration.derived(Tenancy.of),
         )
-        async with open_listener(
-            partial(receive_mail, desk=desk),
-            partial(resolve_recipient, routes=routes, tokens=tokens),
-            _listener_limits(tuning),
+        retention = configuration.derived(Retention.of)
+        retaining = partial(retain, PostgresKeptMail(pool), blobs, retention, clock)
+        sweeping = partial(
+            sweep,
+            PostgresBlobBook(pool),
+            blobs,
             clock,
-            name=tuning.listener,
-            host=tuning.smtp_host,
-            port=tuning.smtp_port,
-            hostname=tuning.smtp_hostname or min(journal_domains(configuration)),
-        ) as listener:
+            orphans_at_most=tuning.sweep_orphans_at_most,
+        )
+        async with (
+            _door(desk, routes, configuration, clock, tuning) as listener,
+            beside(remember_tokens(routes.now, configuration, clock)),
+        ):
             yield Ingest(
-                run=partial(
-                    retain, PostgresKeptMail(pool), blobs, Retention.of(configuration), clock
-                ),
+                run=partial(run_together, {"retention": retaining, "sweep": sweeping}),
                 checks={
                     "queues": partial(check_queues, broker),
                     "database": report_keys.check,
@@ -141,18 +157,53 @@ async def ingest(
 
 
 @asynccontextmanager
-async def _pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(
+async def _door(
+    desk: Desk,
+    routes: CurrentRoutes,
+    configuration: CurrentConfiguration,
+    clock: Clock,
+    tuning: Tuning,
+) -> AsyncIterator[Listener]:
+    """Open the port, encrypted as the settings say."""
+    async with AsyncExitStack() as held:
+        tls = None
+        if (files := _certificate_files(tuning)) is not None:
+            certificate = ServerCertificate(files, clock)
+            await held.enter_async_context(beside(certificate.watch()))
+            tls = Tls(certificate, is_required=tuning.tls == "required")
+        yield await held.enter_async_context(
+            open_listener(
+                partial(receive_mail, desk=desk),
+                partial(resolve_recipient, routes=routes),
+                _listener_limits(tuning),
+                clock,
+                name=tuning.listener,
+                host=tuning.smtp_host,
+                port=tuning.smtp_port,
+                hostname=configuration.derived(partial(_hostname, tuning)),
+                tls=tls,
+            )
+        )
+
+
+@asynccontextmanager
+async def _tables(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    async with pooled(
         postgres_dsn,
         schema=SCHEMA,
         application="undeliver-ingest",
         command_timeout_seconds=ANSWER_SECONDS,
-    )
-    try:
+    ) as pool:
         await migrate(pool, SQL)
         yield pool
-    finally:
-        await pool.close()
+
+
+def _hostname(tuning: Tuning, configuration: Configuration) -> str:
+    return tuning.smtp_hostname or min(journal_domains(configuration))
+
+
+def _certificate_files(tuning: Tuning) -> CertificateFiles | None:
+    return CertificateFiles.named(tuning.tls, tuning.tls_certificate, tuning.tls_key)
 
 
 def _parse_limits(tuning: Tuning) -> ParseLimits:
@@ -171,5 +222,6 @@ def _listener_limits(tuning: Tuning) -> ListenerLimits:
         memory_bytes=tuning.smtp_memory_bytes,
         large_at_once=tuning.smtp_large_at_once,
         idle_seconds=tuning.smtp_idle_seconds,
+        handshake_seconds=tuning.tls_handshake_seconds,
         spool_folder=tuning.spool_folder,
     )

@@ -31,7 +31,7 @@ SMTP_REPLIES = Counter(
     ["verb", "code"],
 )
 for _verb, _codes in {
-    "MAIL": ("250", "552"),
+    "MAIL": ("250", "530", "552"),
     "RCPT": ("250", "451", "452", "550"),
     "DATA": ("250", "451", "452", "552"),
 }.items():
@@ -42,6 +42,34 @@ SMTP_CONNECTIONS = Gauge("undeliver_ingest_smtp_connections", "SMTP connections 
 SMTP_REFUSED = Counter(
     "undeliver_ingest_smtp_connections_refused", "Connections refused because there were too many."
 )
+TLS_HANDSHAKES = Counter(
+    "undeliver_ingest_smtp_tls_handshakes",
+    "Attempts to encrypt a connection, by how they ended.",
+    ["outcome"],
+)
+for _outcome in ("done", "failed", "timed_out", "broken_off"):
+    TLS_HANDSHAKES.labels(_outcome)
+
+SMTP_MAILS = Counter(
+    "undeliver_ingest_smtp_mails",
+    "Messages answered with 250, by how they were encrypted on their way.",
+    ["tls"],
+)
+for _version in ("none", "TLSv1.2", "TLSv1.3"):
+    SMTP_MAILS.labels(_version)
+
+CERTIFICATE_EXPIRY = Gauge(
+    "undeliver_smtp_certificate_expiry_timestamp_seconds",
+    "When the certificate in use expires; 0 without one.",
+)
+CERTIFICATE_LOADS = Counter(
+    "undeliver_ingest_smtp_certificate_loads",
+    "Times that a new certificate was taken from its files, or could not be.",
+    ["outcome"],
+)
+for _outcome in ("loaded", "failed"):
+    CERTIFICATE_LOADS.labels(_outcome)
+
 RECEIVED_BYTES = Counter("undeliver_ingest_received_bytes", "Bytes of messages taken in full.")
 
 RAW_MAILS_DELETED = Counter(
@@ -49,4 +77,19 @@ RAW_MAILS_DELETED = Counter(
 )
 RETENTION_FAILURES = Counter(
     "undeliver_ingest_retention_failures", "Hourly looks for overdue mail that broke off."
+)
+RAW_MAIL_OVERDUE_SECONDS = Gauge(
+    "undeliver_ingest_raw_mail_overdue_seconds",
+    "For how long the oldest raw mail should have been deleted already.",
+)
+SWEEPS = Counter(
+    "undeliver_ingest_sweeps", "Daily looks for raw mail that no entry names.", ["outcome"]
+)
+for _outcome in ("done", "refused", "failed"):
+    SWEEPS.labels(_outcome)
+ORPHANS = Gauge(
+    "undeliver_ingest_orphans", "Raw mails that no entry names, as the last sweep found."
+)
+ORPHANS_DELETED = Counter(
+    "undeliver_ingest_orphans_deleted", "Raw mails deleted because no entry names them."
 )

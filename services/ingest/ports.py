@@ -9,6 +9,7 @@ from libs.common.journaling.mail import ParsedMail
 from services.ingest.domain.reception import Entry, ReceivedMail
 from services.ingest.domain.retention import KeptRaw
 from services.ingest.domain.routes import Destination, Refusal
+from services.ingest.domain.sweeping import BookState
 
 
 class Parser(Protocol):
@@ -61,9 +62,11 @@ class KeptMail(Protocol):
         """
 
     async def received_before(
-        self, tenant: str | None, before: datetime, limit: int
+        self, tenant: str | None, before: datetime, limit: int, after: KeptRaw | None = None
     ) -> Sequence[KeptRaw]:
         """Return the oldest raw mail of a tenant, or of none, received before an instant.
+
+        `after` is the last one of a former answer, where the next begins.
 
         Raises:
             TransientError: `database_unreachable`.
@@ -77,6 +80,38 @@ class KeptMail(Protocol):
 
         Raises:
             TransientError: `database_unreachable`, `database_conflict`.
+        """
+
+
+class BlobBook(Protocol):
+    """What the book says about the blob store: which blobs an entry names."""
+
+    async def state(self) -> BookState:
+        """Return what the book says about itself.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def unswept(self, days: Sequence[str]) -> Sequence[str]:
+        """Return those of these days (as of `BlobListing.days`) that are not marked, in order.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def unknown(self, store_keys: Sequence[str]) -> Sequence[str]:
+        """Return those keys that no entry names whose raw mail is kept.
+
+        Raises:
+            TransientError: `database_unreachable`.
+        """
+
+    async def mark_swept(self, days: Sequence[str]) -> None:
+        """Note that nothing lies under these days but what entries name. Again changes nothing.
+
+        Raises:
+            TransientError: `database_unreachable`.
         """
 
 
@@ -126,6 +161,6 @@ class Accept(Protocol):
 
         Raises:
             TransientError: not taken; the client must keep it and come again. `blob_store_full`
-                where the disk is.
+                where the disk is, `tenant_removed` where a tenant has left meanwhile.
             PermanentError: not taken, by our own fault; the client must keep it all the same.
         """

@@ -1,7 +1,7 @@
 """Every knob of ingest: `INGEST_*`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +33,14 @@ class Tuning(BaseSettings):
     smtp_large_at_once: Annotated[int, Field(ge=1, le=100)] = 4
     #: RFC 5321 §4.5.3.2.7: five minutes.
     smtp_idle_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    #: STARTTLS: `off` does not offer it, `required` takes no mail without it.
+    tls: Literal["off", "optional", "required"] = "off"
+    #: PEM: the server's certificate, its chain behind it. Replaced while running, it is read anew.
+    tls_certificate: Path | None = None
+    #: PEM, without a passphrase, readable by this user alone. Read anew as well.
+    tls_key: Path | None = None
+    #: From STARTTLS until the connection is encrypted.
+    tls_handshake_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     #: Where large messages wait; None: the system's folder for temporary files.
     spool_folder: Path | None = None
     parse_processes: Annotated[int, Field(ge=1, le=64)] = 2
@@ -42,9 +50,15 @@ class Tuning(BaseSettings):
     parse_memory_bytes: Annotated[int, Field(ge=256 * _MIB)] = 2048 * _MIB
     #: The broker's confirm; a client waits ten minutes for its answer (RFC 5321 §4.5.3.2.6).
     publish_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    #: Raw mails that no entry names and that one daily sweep may delete. More look like the wrong
+    #: database, and none is deleted. 0 only counts; None: 10, or one in a hundred of those stored.
+    sweep_orphans_at_most: Annotated[int | None, Field(ge=0, le=100_000)] = None
 
 
 class Settings(Tuning, ServiceSettings):
     """See `ServiceSettings` for what all services have."""
 
     model_config = SettingsConfigDict(env_prefix="INGEST_")
+
+    #: Where raw mail is kept: `file:///absolute/folder`, or an object store's URL.
+    blob_url: str

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from services.ingest.domain.reception import Entry, Reception
+from services.ingest.domain.reception import Encryption, Entry, Reception
 
 AT = datetime(2026, 1, 5, 9, 0, 0, 123456, tzinfo=UTC)
 ENTRY = Entry(
@@ -15,7 +15,7 @@ ENTRY = Entry(
     reception=Reception(
         listener="default",
         peer="192.0.2.1",
-        tls=True,
+        encryption=Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
         proof="token",
         store_key="acme/2026/01/05/" + "4" * 64,
         sha256="4" * 64,
@@ -24,7 +24,7 @@ ENTRY = Entry(
         received_at=AT,
     ),
 )
-LATER = replace(ENTRY, reception=replace(ENTRY.reception, peer="192.0.2.2", tls=False))
+LATER = replace(ENTRY, reception=replace(ENTRY.reception, peer="192.0.2.2", encryption=None))
 
 
 class ReportKeysContract:

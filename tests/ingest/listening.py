@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from libs.common.clock import SystemClock
+from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.ingest.adapters.smtp import ListenerLimits, open_listener
 from services.ingest.domain.reception import ReceivedMail
 from services.ingest.domain.routes import Routes
-from services.ingest.handlers import resolve_recipient
+from services.ingest.handlers import CurrentRoutes, resolve_recipient
 from services.ingest.ports import Resolve
 from tests.fakes.known_tokens import FakeKnownTokens
 
@@ -31,6 +32,7 @@ LIMITS = ListenerLimits(
     memory_bytes=50_000,
     large_at_once=2,
     idle_seconds=30.0,
+    handshake_seconds=10.0,
 )
 
 
@@ -84,13 +86,18 @@ class Keeper:
         return [mail.content for mail in self.kept]
 
 
+def current_routes(configuration, tokens: FakeKnownTokens | None = None) -> CurrentRoutes:
+    routes = configuration.derived(partial(Routes, listener="default"))
+    return CurrentRoutes(routes, tokens or FakeKnownTokens(), SystemClock())
+
+
 def resolving(tokens: FakeKnownTokens | None = None) -> Resolve:
-    routes = Routes(CONFIGURATION, "default")
-    return partial(resolve_recipient, routes=routes, tokens=tokens or FakeKnownTokens())
+    routes = current_routes(CurrentConfiguration(CONFIGURATION), tokens)
+    return partial(resolve_recipient, routes=routes)
 
 
 @asynccontextmanager
-async def listening(keeper, clock=None, tokens=None, **changes):
+async def listening(keeper, clock=None, tokens=None, tls=None, **changes):
     async with open_listener(
         keeper,
         resolving(tokens),
@@ -99,7 +106,8 @@ async def listening(keeper, clock=None, tokens=None, **changes):
         name="default",
         host="127.0.0.1",
         port=0,
-        hostname="journaling.undeliver.example",
+        hostname=lambda: "journaling.undeliver.example",
+        tls=tls,
     ) as listener:
         yield listener
 

@@ -7,13 +7,15 @@ import pytest_asyncio
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
 from libs.common.errors import TransientError
+from libs.common.tenants.current import CurrentConfiguration
 from services.ingest.adapters.postgres import SQL, PostgresKnownTokens
 from services.ingest.domain.routes import Destination, Refusal, Routes, token_hash
 from services.ingest.handlers import resolve_recipient
 from tests.contracts.known_tokens import AT, KnownTokensContract
 from tests.fakes.known_tokens import FakeKnownTokens
-from tests.ingest.listening import ACME, CONFIGURATION, OTHER_REGION
+from tests.ingest.listening import ACME, CONFIGURATION, OTHER_REGION, current_routes
 
+CURRENT = CurrentConfiguration(CONFIGURATION)
 FORMER_TOKEN = "f" * 26
 FORMER = f"{FORMER_TOKEN}@journaling.undeliver.example"
 
@@ -57,23 +59,23 @@ def tokens():
     ],
 )
 async def test_only_what_never_was_a_token_of_ours_is_unknown(tokens, address, outcome):
-    routes = Routes(CONFIGURATION, "default")
-
-    assert await resolve_recipient(address, routes=routes, tokens=tokens) == outcome
+    assert await resolve_recipient(address, routes=current_routes(CURRENT, tokens)) == outcome
 
 
 @pytest.mark.parametrize("address", [ACME, OTHER_REGION, "bob@journaling.undeliver.example"])
 async def test_nobody_is_asked_of_what_needs_no_asking(tokens, address):
-    await resolve_recipient(address, routes=Routes(CONFIGURATION, "default"), tokens=tokens)
+    await resolve_recipient(address, routes=current_routes(CURRENT, tokens))
 
     assert tokens.asked == []
 
 
 async def test_as_long_as_nobody_can_say_a_token_is_not_called_unknown(tokens):
+    routes = current_routes(CURRENT, tokens)
+    await routes.now()
     tokens.broken = TransientError("database_unreachable")
 
     with pytest.raises(TransientError):
-        await resolve_recipient(FORMER, routes=Routes(CONFIGURATION, "default"), tokens=tokens)
+        await resolve_recipient(FORMER, routes=routes)
 
 
 async def test_no_token_is_kept_as_it_is(database, pool):

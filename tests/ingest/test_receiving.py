@@ -9,7 +9,8 @@ import pytest
 from libs.common.broker.publishing import CausedPublish
 from libs.common.broker.topology import UNDELIVER, Topology
 from libs.common.errors import TransientError
-from services.ingest.domain.reception import ReceivedMail
+from services.ingest.domain.reception import Encryption, ReceivedMail
+from services.ingest.domain.tenancy import Tenancy
 from services.ingest.handlers import Desk, receive_mail
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.broker import Exchange, MemoryBroker
@@ -21,6 +22,8 @@ AUDIT = "undeliver.audit.events.v1"
 CLASSIFIER = "undeliver.classifier.events.v1"
 RETRACTOR = "undeliver.retractor.events.v1"
 
+ENCRYPTED = Encryption("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+
 
 class Office:
     """A desk with its fakes, and what came out."""
@@ -31,6 +34,9 @@ class Office:
         self.broker = MemoryBroker(self.exchange, "ingest")
         self.blobs = FakeBlobs()
         self.report_keys = FakeReportKeys()
+        self.tenancy = Tenancy(
+            {"acme": frozenset({"contoso.example"}), "globex": frozenset({"globex.example"})}, "eu"
+        )
         self.desk = Desk(
             parser=FakeParser(gives_up_on=b"cannot-be-parsed"),
             blobs=self.blobs,
@@ -39,11 +45,7 @@ class Office:
                 self.broker, cause, clock=clock, app_id="ingest"
             ),
             clock=clock,
-            domains={
-                "acme": frozenset({"contoso.example"}),
-                "globex": frozenset({"globex.example"}),
-            },
-            region="eu",
+            tenancy=lambda: self.tenancy,
         )
 
     async def receive(self, content, *tenants, **changes):
@@ -54,7 +56,7 @@ class Office:
             tenants=tenants or ("acme",),
             listener="default",
             peer="192.0.2.1",
-            tls=False,
+            encryption=None,
             received_at=self.clock.now(),
         )
         await receive_mail(replace(mail, **changes), self.desk)
@@ -95,6 +97,8 @@ async def test_a_report_is_announced_to_everybody_who_waits_for_it(office):
         "listener": "default",
         "peer": "192.0.2.1",
         "tls": False,
+        "tls_version": None,
+        "tls_cipher": None,
         "proof": "token",
     }
     assert (body["direction"], body["region"]) == ("inbound", "eu")
@@ -202,7 +206,7 @@ async def test_without_a_confirm_the_next_attempt_announces_the_same_bytes_again
     (entered,) = office.report_keys.entries.values()
     await clock.advance(3600.0)
 
-    await office.receive(report(), peer="192.0.2.2", tls=True)
+    await office.receive(report(), peer="192.0.2.2", encryption=ENCRYPTED)
 
     (body,) = office.bodies
     assert entered.published_at is None

@@ -24,7 +24,7 @@ async def test_a_message_is_accepted_and_kept_as_it_was_sent(client, keeper):
     assert reply == "250 2.0.0 Accepted"
     (mail,) = keeper.kept
     assert (mail.content, mail.tenants, mail.mail_from) == (MAIL, ("acme",), SENDER)
-    assert (mail.listener, mail.peer, mail.tls) == ("default", "127.0.0.1", False)
+    assert (mail.listener, mail.peer, mail.encryption) == ("default", "127.0.0.1", None)
 
 
 async def test_the_banner_names_no_version(listener):

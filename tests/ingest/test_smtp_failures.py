@@ -275,7 +275,7 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(listener, keeper):
             name="default",
             host="127.0.0.1",
             port=listener.port,
-            hostname="x.example",
+            hostname=lambda: "x.example",
         ):
             pass
 

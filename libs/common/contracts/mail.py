@@ -69,6 +69,10 @@ class Source(Part):
     listener: str
     peer: Annotated[str, Personal]
     tls: bool
+    #: `TLSv1.2`, `TLSv1.3`; null in the clear.
+    tls_version: str | None = None
+    #: As OpenSSL calls it; null in the clear.
+    tls_cipher: str | None = None
     #: `token` today; more proofs may be added.
     proof: str
 

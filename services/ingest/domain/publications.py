@@ -109,13 +109,15 @@ def _recipient(recipient: parsed_mail.Recipient) -> Recipient:
 
 
 def _source(entry: Entry, mail: ParsedMail) -> Source:
-    reception = entry.reception
+    reception, encryption = entry.reception, entry.reception.encryption
     return Source(
         kind=mail.kind,
         format=mail.format,
         listener=reception.listener,
         peer=reception.peer,
-        tls=reception.tls,
+        tls=encryption is not None,
+        tls_version=None if encryption is None else encryption.version,
+        tls_cipher=None if encryption is None else encryption.cipher,
         proof=reception.proof,
     )
 

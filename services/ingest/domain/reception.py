@@ -5,6 +5,16 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Encryption:
+    """What a client and we agreed on. We ask no client for a certificate."""
+
+    #: `TLSv1.2` or `TLSv1.3`.
+    version: str
+    #: As OpenSSL calls it.
+    cipher: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedMail:
     """One message that a client has handed over completely."""
 
@@ -17,7 +27,8 @@ class ReceivedMail:
     tenants: tuple[str | None, ...]
     listener: str
     peer: str
-    tls: bool
+    #: None: in the clear.
+    encryption: Encryption | None
     received_at: datetime
 
 
@@ -31,7 +42,8 @@ class Reception:
 
     listener: str
     peer: str
-    tls: bool
+    #: None: in the clear.
+    encryption: Encryption | None
     proof: str
     store_key: str
     sha256: str

@@ -10,7 +10,7 @@ import asyncpg
 from libs.common.database.errors import translated
 from libs.common.database.statements import statements
 from libs.common.errors import TransientError
-from services.ingest.domain.reception import Entry, Reception
+from services.ingest.domain.reception import Encryption, Entry, Reception
 
 SQL = "services.ingest.adapters.sql"
 
@@ -43,7 +43,8 @@ class PostgresReportKeys:
                 entry.envelope_sha256,
                 reception.listener,
                 reception.peer,
-                reception.tls,
+                reception.encryption is not None,
+                *_columns(reception.encryption),
                 reception.proof,
                 reception.store_key,
                 reception.sha256,
@@ -85,7 +86,7 @@ def _entry(row: asyncpg.Record) -> Entry:
         reception=Reception(
             listener=row["listener"],
             peer=row["peer"],
-            tls=row["tls"],
+            encryption=_encryption(row),
             proof=row["proof"],
             store_key=row["store_key"],
             sha256=row["sha256"],
@@ -95,6 +96,15 @@ def _entry(row: asyncpg.Record) -> Entry:
         ),
         published_at=row["published_at"],
     )
+
+
+def _columns(encryption: Encryption | None) -> tuple[str | None, str | None]:
+    return (None, None) if encryption is None else (encryption.version, encryption.cipher)
+
+
+def _encryption(row: asyncpg.Record) -> Encryption | None:
+    version, cipher = row["tls_version"], row["tls_cipher"]
+    return None if version is None or cipher is None else Encryption(version, cipher)
 
 
 @asynccontextmanager

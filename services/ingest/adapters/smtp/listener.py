@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
@@ -13,6 +11,9 @@ from libs.common.clock import Clock
 from libs.common.errors import StartError, UndeliverError
 from services.ingest import metrics
 from services.ingest.adapters.smtp import replies
+from services.ingest.adapters.smtp.connection import Connection
+from services.ingest.adapters.smtp.encryption import Tls
+from services.ingest.adapters.smtp.limits import ListenerLimits
 from services.ingest.adapters.smtp.session import Session
 from services.ingest.adapters.smtp.spool import Spool
 from services.ingest.domain.reception import ReceivedMail
@@ -21,24 +22,6 @@ from services.ingest.ports import Accept, Resolve
 Describe = Callable[[bytes, str, datetime], ReceivedMail]
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerLimits:
-    """What clients may ask of a listener."""
-
-    connections: int
-    #: Of one message, accepted by the listener.
-    recipients: int
-    message_bytes: int
-    #: A message up to this size waits in memory, a larger one in a file.
-    memory_bytes: int
-    #: Larger messages that are in memory at once, while they are kept.
-    large_at_once: int
-    #: Without progress of the client.
-    idle_seconds: float
-    #: Where large messages wait; None: the system's folder for temporary files.
-    spool_folder: Path | None = None
 
 
 class Listener:
@@ -53,8 +36,14 @@ class Listener:
         limits: ListenerLimits,
         tasks: asyncio.TaskGroup,
         clock: Clock,
+        hostname: Callable[[], str],
+        tls: Tls | None,
     ) -> None:
         self.name = name
+        #: How we call ourselves now.
+        self.hostname = hostname
+        #: None: STARTTLS is not offered.
+        self.tls = tls
         self.resolve = resolve
         self.limits = limits
         self.is_closing = False
@@ -63,25 +52,25 @@ class Listener:
         self._accept = accept
         self._tasks = tasks
         self._clock = clock
-        self._sessions: set[Session] = set()
+        self._sessions: set[Connection] = set()
         self._large = asyncio.Semaphore(limits.large_at_once)
         self._is_empty = asyncio.Event()
         self._is_empty.set()
 
-    def protocol(self, hostname: str) -> asyncio.Protocol:
+    def protocol(self) -> asyncio.Protocol:
         """Return what talks to a new client."""
         if len(self._sessions) >= self.limits.connections:
             metrics.SMTP_REFUSED.inc()
             return _Refusal()
-        return Session(self, hostname=hostname, timeout_seconds=self.limits.idle_seconds)
+        return Session(self)
 
-    def session_began(self, session: Session) -> None:
+    def session_began(self, session: Connection) -> None:
         """Count a session."""
         self._sessions.add(session)
         self._is_empty.clear()
         metrics.SMTP_CONNECTIONS.inc()
 
-    def session_ended(self, session: Session) -> None:
+    def session_ended(self, session: Connection) -> None:
         """Forget a session."""
         if session in self._sessions:
             self._sessions.remove(session)
@@ -147,7 +136,8 @@ async def open_listener(
     name: str,
     host: str,
     port: int,
-    hostname: str,
+    hostname: Callable[[], str],
+    tls: Tls | None = None,
 ) -> AsyncIterator[Listener]:
     """Listen until the context ends; port 0 takes a free one.
 
@@ -158,9 +148,16 @@ async def open_listener(
     """
     async with _task_group() as tasks:
         listener = Listener(
-            name, resolve=resolve, accept=accept, limits=limits, tasks=tasks, clock=clock
+            name,
+            resolve=resolve,
+            accept=accept,
+            limits=limits,
+            tasks=tasks,
+            clock=clock,
+            hostname=hostname,
+            tls=tls,
         )
-        server = await _server(listener, host, port, hostname)
+        server = await _server(listener, host, port)
         listener.port = int(server.sockets[0].getsockname()[1])
         _log.info("smtp_listening", listener=name, host=host, port=listener.port)
         try:
@@ -183,11 +180,9 @@ async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
         raise failure
 
 
-async def _server(listener: Listener, host: str, port: int, hostname: str) -> asyncio.Server:
+async def _server(listener: Listener, host: str, port: int) -> asyncio.Server:
     try:
-        return await asyncio.get_running_loop().create_server(
-            lambda: listener.protocol(hostname), host, port
-        )
+        return await asyncio.get_running_loop().create_server(listener.protocol, host, port)
     except OSError as error:
         raise StartError(
             f"cannot listen for mail on {host}:{port}: {error.strerror or error}; choose another "

@@ -1,18 +1,18 @@
 -- name: find
 -- Most reports are new: one look-up by primary key says so before anything is stored.
 select
-    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, proof, store_key,
-    sha256, size_bytes, original_offset, received_at, published_at
+    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, tls_version,
+    tls_cipher, proof, store_key, sha256, size_bytes, original_offset, received_at, published_at
 from report_keys
 where report_key = $1;
 
 -- name: enter
 -- Two sessions may bring the same report at once: the first one's row stands.
 insert into report_keys (
-    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, proof, store_key,
-    sha256, size_bytes, original_offset, received_at
+    report_key, tenant, original_sha256, envelope_sha256, listener, peer, tls, tls_version,
+    tls_cipher, proof, store_key, sha256, size_bytes, original_offset, received_at
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 on conflict (report_key) do nothing
 returning report_key;
 
@@ -52,17 +52,25 @@ with recursive kept (tenant) as (
 select tenant from kept where tenant is not null;
 
 -- name: raw_mail_before
--- The oldest of one tenant.
-select report_key, store_key from report_keys
-where raw_deleted_at is null and tenant = $1 and received_at < $2
-order by received_at
+-- The oldest of one tenant, behind the last one that was given.
+select report_key, store_key, received_at from report_keys
+where
+    raw_deleted_at is null
+    and tenant = $1
+    and received_at < $2
+    and (received_at, report_key) > ($4, $5)
+order by received_at, report_key
 limit $3;
 
 -- name: raw_mail_of_nobody_before
 -- An equality with null finds nothing, and `is not distinct from` uses no index.
-select report_key, store_key from report_keys
-where raw_deleted_at is null and tenant is null and received_at < $1
-order by received_at
+select report_key, store_key, received_at from report_keys
+where
+    raw_deleted_at is null
+    and tenant is null
+    and received_at < $1
+    and (received_at, report_key) > ($3, $4)
+order by received_at, report_key
 limit $2;
 
 -- name: mark_raw_deleted

@@ -1,7 +1,7 @@
 """Taking in one message: known whose it is, stored, entered, announced, in this order."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -23,8 +23,8 @@ from services.ingest import metrics
 from services.ingest.domain import publications
 from services.ingest.domain.direction import direction_of
 from services.ingest.domain.reception import Entry, ReceivedMail, Reception
-from services.ingest.domain.routes import Destination, Refusal, Routes, token_hash, token_of
-from services.ingest.ports import KnownTokens, Parser, PublishFor, ReportKeys
+from services.ingest.domain.tenancy import Tenancy
+from services.ingest.ports import Parser, PublishFor, ReportKeys
 
 #: Of the ids of first causes, which are functions of report keys.
 _CAUSES = UUID("0c9c6a34-9d0a-4b8e-8b8b-0a1de7a3f4f2")
@@ -46,32 +46,23 @@ class Desk:
     report_keys: ReportKeys
     publish_for: PublishFor
     clock: Clock
-    #: By tenant.
-    domains: Mapping[str, frozenset[str]]
-    region: str
-
-
-async def resolve_recipient(
-    address: str, *, routes: Routes, tokens: KnownTokens
-) -> Destination | Refusal:
-    """Find whose mail it is. See `Resolve`.
-
-    What was ever a tenant's token is never called unknown: the configuration may have been changed
-    before the tenant's journal rule was, and Exchange gives up on what is refused for good.
-    """
-    destination = routes.resolve(address)
-    token = token_of(address)
-    if destination is not Refusal.UNKNOWN_TOKEN or token is None:
-        return destination
-    return Refusal.FORMER_TOKEN if await tokens.was_known(token_hash(token)) else destination
+    #: The configuration in force: asked once for each message.
+    tenancy: Callable[[], Tenancy]
 
 
 async def receive_mail(mail: ReceivedMail, desk: Desk) -> None:
-    """Take in one message for each tenant that it was sent to. See `Accept`."""
-    domains = frozenset[str]().union(*(desk.domains.get(t or "", ()) for t in mail.tenants))
+    """Take in one message for each tenant that it was sent to. See `Accept`.
+
+    A tenant that has left since its recipient was accepted has nothing stored any more: the client
+    keeps the message (`tenant_removed`), and hears of the next attempt what a former token hears.
+    """
+    tenancy = desk.tenancy()
+    if removed := [each for each in mail.tenants if each is not None and not tenancy.has(each)]:
+        raise TransientError("tenant_removed", ", ".join(removed))
+    domains = frozenset[str]().union(*map(tenancy.domains_of, mail.tenants))
     parsed = await desk.parser.parse(mail.content, domains)
     for tenant in mail.tenants:
-        outcome, entry = await _receive_for(tenant, mail, parsed, desk)
+        outcome, entry = await _receive_for(tenant, mail, parsed, desk, tenancy)
         metrics.MAILS.labels(parsed.kind, outcome).inc()
         _log.info(
             "mail_accepted",
@@ -88,7 +79,7 @@ async def receive_mail(mail: ReceivedMail, desk: Desk) -> None:
 
 
 async def _receive_for(
-    tenant: str | None, mail: ReceivedMail, parsed: ParsedMail, desk: Desk
+    tenant: str | None, mail: ReceivedMail, parsed: ParsedMail, desk: Desk, tenancy: Tenancy
 ) -> tuple[Outcome, Entry]:
     """Store, enter, announce. Run again, it finds its entry and announces the same, or nothing."""
     flags = parsed.flags
@@ -100,7 +91,7 @@ async def _receive_for(
         entry = await _entered(_entry(tenant, mail, parsed, None), mail, parsed, desk)
     if entry.published_at is not None:
         return "duplicate", entry
-    await _publish(entry, parsed, flags, desk)
+    await _publish(entry, parsed, flags, desk, tenancy)
     if Flag.CONFLICTING_REPORT_KEY in flags:
         return "conflicting", entry
     is_held = publications.held_reason(parsed, tenant) is not None
@@ -120,7 +111,7 @@ def _entry(
         reception=Reception(
             listener=mail.listener,
             peer=mail.peer,
-            tls=mail.tls,
+            encryption=mail.encryption,
             proof=_NO_PROOF if tenant is None else _TOKEN_PROOF,
             store_key=blob_key(tenant, mail.received_at, stored_sha256),
             sha256=mail.sha256,
@@ -149,7 +140,9 @@ async def _entered(entry: Entry, mail: ReceivedMail, parsed: ParsedMail, desk: D
     return await desk.report_keys.enter(entry)
 
 
-async def _publish(entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], desk: Desk) -> None:
+async def _publish(
+    entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], desk: Desk, tenancy: Tenancy
+) -> None:
     cause_id = str(uuid5(_CAUSES, entry.report_key))
     cause = Cause(
         message_id=cause_id,
@@ -160,9 +153,9 @@ async def _publish(entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], desk
     )
     if len(parsed.envelope.recipients) > MAX_RECIPIENTS_PER_MESSAGE:
         # A hundred thousand recipients become objects one by one: not on the loop.
-        contracts = await asyncio.to_thread(_contracts, entry, parsed, flags, desk)
+        contracts = await asyncio.to_thread(_contracts, entry, parsed, flags, tenancy)
     else:
-        contracts = _contracts(entry, parsed, flags, desk)
+        contracts = _contracts(entry, parsed, flags, tenancy)
     await desk.publish_for(cause)(*contracts)
     try:
         await desk.report_keys.mark_published(entry.report_key, desk.clock.now())
@@ -172,14 +165,14 @@ async def _publish(entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], desk
 
 
 def _contracts(
-    entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], desk: Desk
+    entry: Entry, parsed: ParsedMail, flags: Sequence[Flag], tenancy: Tenancy
 ) -> Sequence[Contract]:
     reason = publications.held_reason(parsed, entry.tenant)
     if entry.tenant is None or reason is not None:
         return [publications.held(entry, parsed, reason or publications.NO_TENANT, flags)]
-    direction = direction_of(parsed, desk.domains.get(entry.tenant, frozenset()))
+    direction = direction_of(parsed, tenancy.domains_of(entry.tenant))
     return list(
         publications.journaled(
-            entry, parsed, flags, tenant=entry.tenant, direction=direction, region=desk.region
+            entry, parsed, flags, tenant=entry.tenant, direction=direction, region=tenancy.region
         )
     )
