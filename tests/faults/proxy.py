@@ -10,12 +10,13 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tests.faults.link import Direction, Link, Weather
 from tests.services.ports import free_ports
 
 _DEFAULT_PORTS = {"amqp": 5672, "postgresql": 5432}
+_PLACE = ("host", "port")
 _PATIENCE_SECONDS = 10.0
 
 T = TypeVar("T")
@@ -39,8 +40,9 @@ class Network:
         parts = urlsplit(url)
         login, at, _ = parts.netloc.rpartition("@")
         netloc = f"{login}{at}127.0.0.1:{self.port}"
-        # A socket's folder stands in the query; other parameters have no place in our addresses.
-        return urlunsplit(parts._replace(netloc=netloc, query=""))
+        # Where the query names a socket, it is no longer the way.
+        query = [(name, value) for name, value in parse_qsl(parts.query) if name not in _PLACE]
+        return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
 
     @property
     def connections(self) -> int:
@@ -164,8 +166,7 @@ def network_before(url: str) -> Iterator[Network]:
 def _server(url: str) -> str | tuple[str, int]:
     """Return host and port, or the path of a socket."""
     parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    port = int(query["port"][0]) if "port" in query else parts.port
-    port = port or _DEFAULT_PORTS[parts.scheme]
-    host = query["host"][0] if "host" in query else parts.hostname or "127.0.0.1"
+    query = dict(parse_qsl(parts.query))
+    port = int(query.get("port") or parts.port or _DEFAULT_PORTS[parts.scheme])
+    host = query.get("host") or parts.hostname or "127.0.0.1"
     return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port)

@@ -97,10 +97,10 @@ def is_silent(client: socket.socket) -> bool:
         client.settimeout(PATIENCE_SECONDS)
 
 
-def test_an_address_leads_through_it_with_the_same_login_and_path(network):
+def test_an_address_leads_through_it_with_the_same_login_path_and_parameters(network):
     assert (
-        network.through("amqp://soar:p%40ss@rabbit.example/a%2Fb")
-        == f"amqp://soar:p%40ss@127.0.0.1:{network.port}/a%2Fb"
+        network.through("amqp://soar:p%40ss@rabbit.example/a%2Fb?heartbeat=2")
+        == f"amqp://soar:p%40ss@127.0.0.1:{network.port}/a%2Fb?heartbeat=2"
     )
 
 

@@ -58,11 +58,16 @@ def unpacked() -> Programs:
     """
     packages.require_tools()
     tree = packages.unpack([_PACKAGE], _PACKAGE, family="erlang-")
-    erlang = tree / "usr" / "lib" / "erlang"
+    erlang = relocated(tree / "usr" / "lib" / "erlang")
+    return _probe(tree / _DEBIAN, erlang / "bin", packages.library_folders(tree))
+
+
+def relocated(erlang: Path) -> Path:
+    """Let an unpacked Erlang run where it lies, wherever the folder is moved to."""
     _relocate(erlang / "bin" / "erl", "..")
     for script in erlang.glob("erts-*/bin/erl"):
         _relocate(script, "../..")
-    return _probe(tree / _DEBIAN, erlang / "bin", packages.library_folders(tree))
+    return erlang
 
 
 def find() -> Programs:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import aio_pika
+import pytest
 
 from tests.services.choice import UnavailableError
 from tests.services.management import Management
@@ -58,8 +59,8 @@ class RabbitServer:
         Raises:
             UnavailableError: there is one of this name that is not ours.
         """
-        if name in self.users:
-            return
+        if name in self.users and self.evaluate is not None:
+            return  # elsewhere, another session's end may have taken it back
         known = {user["name"]: user["tags"] for user in await self.management.get("users")}
         if name in known and TAG not in known[name]:
             raise UnavailableError(f"it has a user `{name}` that is not ours to change")
@@ -159,10 +160,8 @@ class Vhost:
     def memory_alarm(self) -> AbstractAsyncContextManager[None]:
         """Let the server have no memory left: it takes what is published and confirms nothing.
 
-        This concerns the whole server, and is taken back in the end.
-
-        Raises:
-            UnavailableError: the server is somebody else's.
+        This concerns the whole server, and is taken back in the end. Skips the test on a server of
+        somebody else.
         """
         return memory_alarm(self.server)
 
@@ -171,7 +170,7 @@ class Vhost:
 async def memory_alarm(server: RabbitServer) -> AsyncIterator[None]:
     """See `Vhost.memory_alarm`."""
     if server.evaluate is None:
-        raise UnavailableError("a server of somebody else is not ours to starve")
+        pytest.skip("a server of somebody else is not ours to starve")
     before = await server.evaluate("vm_memory_monitor:get_vm_memory_high_watermark()")
     try:
         await server.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.0)")
