@@ -1,6 +1,8 @@
 """Queues, bindings and limits: the one place that names them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 EXCHANGE = "undeliver"
 
@@ -37,6 +39,21 @@ class Topology:
     def queues_for(self, type_: str) -> tuple[str, ...]:
         """Return the queues that must get messages of a type."""
         return tuple(queue.name for queue in self.queues if {type_, ALL} & set(queue.types))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing of a topology, and whether a broker has it."""
+
+    kind: Literal["exchange", "queue", "binding"]
+    #: Of a binding: `QUEUE for KEY`, as `Broker.missing` says it.
+    name: str
+    #: `unknown`: the broker has no question for it; declaring it makes sure.
+    state: Literal["declared", "present", "missing", "different", "unknown"]
+    #: What it should have.
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    #: In what it differs, in the broker's words.
+    detail: str | None = None
 
 
 CLASSIFIER_EVENTS = "undeliver.classifier.events.v1"

@@ -31,3 +31,11 @@ def retry_queue(queue: str, delay_seconds: float) -> str:
 def dead_queue(queue: str) -> str:
     """Return the queue of what was given up on."""
     return f"{queue}.dead"
+
+
+def bound_marker(queue: str, type_: str) -> str:
+    """Return the exchange that says: `Q` was bound to this type, and that was confirmed.
+
+    Bindings cannot be asked for by AMQP, exchanges can. Nothing is published to it.
+    """
+    return f"{EXCHANGE}.bound.{queue}/{type_}"
