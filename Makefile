@@ -13,7 +13,7 @@ DEV_STAMP  := $(VENV)/.dev-installed
 
 ##@ Use
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO_STAMP) ## The main job on this machine: mail in by SMTP, verdicts, retraction, record
 	$(BIN)/undeliver demo $(ARGS)
@@ -26,6 +26,18 @@ test: $(DEV_STAMP) ## Run the tests, real servers included
 
 test-long: $(DEV_STAMP) ## Run also what takes real time
 	$(BIN)/python -m pytest --timeout=900 $(ARGS)
+
+bench: $(DEV_STAMP) ## Measure the queue, and the pipeline against the sum of its parts
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-broker: ## Measure RabbitMQ through our adapter against aio-pika, and the Postgres queue
+bench-pipeline: ## Measure mail from SMTP to the record, all services at once and one at a time
+bench-ingest: ## Measure ingest alone: SMTP, parse, store, publish
+bench-classifier: ## Measure the classifier alone
+bench-retractor: ## Measure the retractor alone, on the Graph simulator
+bench-audit: ## Measure the recording alone
+bench-%: $(DEV_STAMP)
+	$(BIN)/python -m tests.bench $* $(ARGS)
 
 lint: $(DEV_STAMP) ## Formatting, lint, types, architecture, dependencies
 	$(BIN)/ruff format --check .

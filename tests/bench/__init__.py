@@ -1,0 +1,1 @@
+"""How fast, compared within one run: `make bench`, `make bench-<suite>`."""
