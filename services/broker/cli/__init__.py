@@ -2,11 +2,15 @@
 
 import argparse
 
-from services.broker.cli import permissions
+from services.broker.cli import dead_letters, permissions, topology
 
 __all__ = ["add_arguments", "main"]
 
-_COMMANDS = {"permissions": permissions}
+_COMMANDS = {
+    "topology": topology,
+    "permissions": permissions,
+    "dead-letters": dead_letters,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

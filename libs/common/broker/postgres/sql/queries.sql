@@ -50,6 +50,10 @@ select replay($1)
 -- What a publisher compares with its topology.
 select queue, type from declared()
 
+-- name: declared_queues
+-- What an operator compares with a topology.
+select queue, service, delivery_limit from declared_queues()
+
 -- name: depths
 -- For gauges and probes.
 select queue, ready, held, delayed, dead, oldest_ready_seconds from depths()
