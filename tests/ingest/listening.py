@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -154,6 +155,21 @@ class Client:
         await self.send(command.encode() + b"\r\n")
         return await self.reply()
 
+    async def encrypt(self, context: ssl.SSLContext, *, greet: bool = True) -> None:
+        """Say STARTTLS, shake hands, and say EHLO again."""
+        assert (await self.say("STARTTLS")).startswith("220")
+        await self.shake_hands(context)
+        if greet:
+            await self.say("EHLO client.example")
+
+    async def shake_hands(self, context: ssl.SSLContext) -> None:
+        await self.writer.start_tls(context)
+
+    @property
+    def certificate(self) -> bytes:
+        """What the server has shown, in DER."""
+        return self.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+
     async def begin(self, *recipients: str, sender: str = SENDER) -> None:
         """Go as far as the data."""
         assert (await self.say(f"MAIL FROM:<{sender}>")).startswith("250")
@@ -169,6 +185,15 @@ class Client:
 
     async def is_closed(self) -> bool:
         return await self.reader.read(1) == b""
+
+    async def has_gone(self) -> bool:
+        """Wait until the server has ended the connection, whichever way."""
+        try:
+            while await self.reader.read(65_536):
+                pass
+        except OSError:
+            pass
+        return True
 
 
 @asynccontextmanager

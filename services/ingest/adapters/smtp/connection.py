@@ -100,8 +100,8 @@ class Connection(SMTP):
             self._reset_timeout()
 
     def _timeout_cb(self) -> None:
-        self._has_ended = True
-        super()._timeout_cb()  # type: ignore[no-untyped-call]
+        self._hang_up()
+        self._cut_off_who_does_not_read()
 
     async def _handle_client(self) -> None:
         """Converse until either side hangs up; nobody looks at this task's end."""
@@ -111,7 +111,7 @@ class Connection(SMTP):
                 while self.transport is not None and not self._has_ended:
                     await self._turn()
         finally:
-            self._writer.close()
+            self._hang_up()
 
     async def _turn(self) -> None:
         line = await self._command_line()
@@ -224,21 +224,28 @@ class Connection(SMTP):
         self._reset_timeout()
 
     async def _close(self, reply: str) -> None:
-        self._has_ended = True
         await self.push(reply)
-        if self.transport is not None:
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close once: of an encrypted transport that is closed twice nothing works any more."""
+        if not self._has_ended and self.transport is not None:
+            self._has_ended = True
             self.transport.close()
 
     def end(self) -> None:
         """Say goodbye now; one whose message is being kept does so itself, after its answer."""
         if self._is_keeping or self.transport is None or self._socket is None:
             return
-        self._has_ended = True
         if self._is_shaking_hands:
             self._socket.abort()
             return
-        self._writer.write(f"{replies.CLOSING}\r\n".encode())
-        if self._socket.get_write_buffer_size():
-            self._socket.abort()  # who does not read would hold us up
-        else:
-            self.transport.close()
+        if not self._has_ended:
+            self._writer.write(f"{replies.CLOSING}\r\n".encode())
+            self._hang_up()
+        self._cut_off_who_does_not_read()
+
+    def _cut_off_who_does_not_read(self) -> None:
+        """End a connection that would wait for its last words to be taken."""
+        if self._socket is not None and self._socket.get_write_buffer_size():
+            self._socket.abort()
