@@ -1,7 +1,6 @@
 """One service in a process of its own: it waits for what may come, and runs when it is there."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,11 +20,10 @@ from libs.common.errors import ConfigurationError, StartError, TransientError
 from libs.common.hosting.host import host
 from libs.common.hosting.start import Start
 from libs.common.settings import ServiceSettings
+from tests.common.hosted import PATIENCE_SECONDS, becomes
 from tests.common.test_watching import FILE
 from tests.faults.proxy import network_before
 from tests.services.ports import free_ports
-
-PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -92,27 +90,6 @@ async def hosted(settings, service, name="audit"):
         task = group.create_task(host(name, settings, service.on, clock=SystemClock()))
         yield task
         task.cancel()
-
-
-async def readiness(port):
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return None, {}
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n")
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    return int(head.split()[1]), json.loads(body)["checks"]
-
-
-async def becomes(port, wanted):
-    """Wait until readiness is as wanted, and return what it says."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            status, checks = await readiness(port)
-            if status == wanted:
-                return checks
-            await asyncio.sleep(0.05)
 
 
 async def test_it_starts_before_its_database_and_runs_once_that_has_come(database, settings):

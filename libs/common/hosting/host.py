@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from libs.common import logs
 from libs.common.broker.beside import beside
@@ -120,14 +119,11 @@ def _address(service: str, settings: ServiceSettings) -> BrokerAddress:
     Raises:
         ConfigurationError: the user is another.
     """
-    dsn = settings.postgres_dsn.get_secret_value()
-    if settings.amqp_url is None:
-        return BrokerAddress(postgres_dsn=dsn)
-    url = settings.amqp_url.get_secret_value()
-    if unquote(urlsplit(url).username or "") != service:
+    url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
+    address = BrokerAddress(postgres_dsn=settings.postgres_dsn.get_secret_value(), amqp_url=url)
+    if url is not None and address.publisher != service:
         raise ConfigurationError(
-            f"{service.upper()}_AMQP_URL: its user must be {service}: the user is the publisher, "
-            "and each service has its own; write "
-            f"amqp://{service}:password@host/vhost"
+            f"{service.upper()}_AMQP_URL: its user must be {service}, since the user is the "
+            f"publisher; write amqp://{service}:password@host/vhost"
         )
-    return BrokerAddress(postgres_dsn=dsn, amqp_url=url)
+    return address
