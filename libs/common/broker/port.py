@@ -89,7 +89,8 @@ class Publisher(Protocol):
 
         Raises:
             TransientError: `broker_unreachable`, `publish_timeout` (no confirm in time; a broker's
-                memory alarm hangs silently), `no_queue` (no queue is bound to the type yet).
+                memory alarm hangs silently), `publish_rejected` (a queue refused it), `no_queue`
+                (no queue is bound to the type yet).
             PermanentError: `message_too_large`, `publish_refused` (this publisher may not).
         """
 

@@ -44,6 +44,7 @@ class Link:
         self._purpose: metrics.Purpose = purpose
         self._clock = clock
         self._connection: AbstractConnection | None = None
+        #: Each connection's own: an old one may be slow to end.
         self._lost = asyncio.Event()
 
     async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
@@ -52,7 +53,7 @@ class Link:
         Raises:
             TransientError: `broker_unreachable`.
         """
-        connection = self._connection
+        connection, lost = self._connection, self._lost
         if connection is None:
             raise TransientError("broker_unreachable", "not connected")
         try:
@@ -62,7 +63,7 @@ class Link:
                         publisher_confirms=confirms, on_return_raises=True
                     )
         except TransientError:
-            self._lost.set()  # whatever it was, a new connection is the remedy
+            lost.set()  # whatever it was, a new connection is the remedy
             raise
 
     async def connect(self) -> None:
@@ -71,12 +72,12 @@ class Link:
         Raises:
             TransientError: `broker_unreachable`.
         """
-        self._lost.clear()
         with broker_errors():
             async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
                 connection = await aiormq.connect(self._url, transport_factory=RepairingTransport())
-        connection.closing.add_done_callback(lambda _: self._lost.set())
-        self._connection = connection
+        lost = asyncio.Event()
+        connection.closing.add_done_callback(lambda _: lost.set())
+        self._connection, self._lost = connection, lost
 
     async def keeping(self) -> None:
         """Connect again after every loss, until cancelled; then close."""

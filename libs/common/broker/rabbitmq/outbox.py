@@ -53,7 +53,9 @@ class Outbox:
         outcomes: list[UndeliverError | None] = []
         for start in range(0, len(parcels), OUTSTANDING):
             portion = parcels[start : start + OUTSTANDING]
-            outcomes += await asyncio.gather(*(self._outcome(parcel) for parcel in portion))
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(self._outcome(parcel)) for parcel in portion]
+            outcomes += [task.result() for task in running]
             if any(outcomes):
                 unsent = TransientError("broker_unreachable", "not tried after a failure")
                 return outcomes + [unsent] * (len(parcels) - len(outcomes))
@@ -86,7 +88,7 @@ class Outbox:
         except UndeliverError:
             # The broker closes the channel over one of those under way, and all of them fail: whose
             # fault it is shows who fails alone.
-            if len(self._under_way) == 1 or not _closed_by_broker(channel):
+            if not _closed_by_broker(channel):
                 raise
             await self._send_alone(parcel)
 

@@ -80,7 +80,7 @@ class RabbitSubscription:
     async def release(self) -> None:
         """Hand back all that is unsettled: the last that happens here."""
         self._arrived.clear()
-        if self._consumption is None:
+        if self._consumption is None or self._consumption.lost.is_set():
             return
         try:
             await self._settling.release(self._consumption)
