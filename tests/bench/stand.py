@@ -24,7 +24,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(messages=400, rounds=3)
+FULL = Size(messages=400, rounds=5)
 #: Enough to see that a benchmark still works; its figures mean nothing.
 TINY = Size(messages=10, rounds=1)
 

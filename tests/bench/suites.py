@@ -15,8 +15,9 @@ from tests.e2e.microsoft import microsoft
 from tests.e2e.site import Networks, site
 from tests.e2e.tenant import write_configuration, write_seed
 
-#: All at once is never slower than one after the other, however few processors there are.
-_SUM = Target(">=", 1.0)
+#: Alone, each service has the servers and all processors for itself; together, none may lose more
+#: to the others than it gains by working beside them.
+_SUM = Target(">=", 0.8)
 #: Four services share the processors that the slowest has alone.
 _SLOWEST = Target(">=", 0.3)
 #: Of all messages, sent before anything is timed.
@@ -59,11 +60,14 @@ def _compared(
     sums, whole = rates(sum(each.values()) for each in apart), rates(together)
     say(middle("one service after the other", sums, "messages/s"))
     say(middle("all at once", whole, "messages/s"))
-    slowest = median(rates(max(each.values()) for each in apart))
+    parts = [(sum(each.values()), max(each.values())) for each in apart]
+    by_round = list(zip(parts, together, strict=True))
+    of_sum = [all_alone / seconds for (all_alone, _), seconds in by_round]
+    of_slowest = [longest / seconds for (_, longest), seconds in by_round]
     return [
         Figure("pipeline", median(whole), "messages/s"),
-        Figure("pipeline_of_sum_of_parts", median(whole) / median(sums), "ratio", _SUM),
-        Figure("pipeline_of_slowest_part", median(whole) / slowest, "ratio", _SLOWEST),
+        Figure("pipeline_of_sum_of_parts", median(of_sum), "ratio", _SUM),
+        Figure("pipeline_of_slowest_part", median(of_slowest), "ratio", _SLOWEST),
     ]
 
 
