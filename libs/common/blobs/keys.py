@@ -11,6 +11,7 @@ NO_TENANT = "-"
 
 _DAY = r"(-|[a-z0-9][a-z0-9-]{0,62})/(\d{4})/(\d{2})/(\d{2})"
 _DAY_ONLY = re.compile(_DAY, re.ASCII)
+_TO_DAY = re.compile(r"(-|[a-z0-9][a-z0-9-]{0,62})(/\d{4}(/\d{2}(/\d{2})?)?)?", re.ASCII)
 _KEY = re.compile(rf"{_DAY}/([0-9a-f]{{64}})", re.ASCII)
 
 
@@ -63,6 +64,11 @@ def is_day(folder: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def leads_to_day(folder: str) -> bool:
+    """Return whether days of ours may lie under a folder: a tenant's, a year's, a month's."""
+    return _TO_DAY.fullmatch(folder) is not None
 
 
 def verify_hash(content: bytes, sha256: str) -> None:
