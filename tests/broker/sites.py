@@ -1,14 +1,19 @@
 """A broker with our topology on it, and how commands find it."""
 
-from collections.abc import Mapping
+import argparse
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import pytest
+
 from libs.common.broker.opening import BrokerAddress, declare_topology, open_broker
 from libs.common.broker.port import Broker, DeadLetter, Delivery, Message
 from libs.common.clock import SystemClock
+from services.broker.cli import add_arguments, dead_letters, topology
 from tests.audit.messages import delivery, retract
+from tests.commands import Ended
 from tests.contracts.broker_rig import receive
 from tests.services.databases import Database
 from tests.services.vhosts import Vhost
@@ -63,6 +68,31 @@ class OnRabbit:
         await self.vhost.add_publisher("soar")
         await declare_topology(self.address("cli"))
         return self
+
+
+class CommandLine:
+    """`undeliver broker …` in this process: quicker than one of its own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    async def __call__(self, site: Site, *words: str) -> Ended:
+        """Return what a process would leave behind."""
+        for name, value in site.settings.items():
+            self._monkeypatch.setenv(name, value)
+        self._capsys.readouterr()
+        code = await parsed(*words)()
+        printed = self._capsys.readouterr()
+        return Ended(code, printed.out, printed.err)
+
+
+def parsed(*words: str) -> Callable[[], Coroutine[None, None, int]]:
+    """Return what a command line would do."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    command = {"topology": topology, "dead-letters": dead_letters}[words[0]]
+    return command.work(parser.parse_args(words))
 
 
 def connect(site: Site, publisher: str) -> AbstractAsyncContextManager[Broker]:

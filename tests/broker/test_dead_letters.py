@@ -1,38 +1,23 @@
 """`undeliver broker dead-letters`, as operators run it, on both brokers."""
 
-import argparse
-
 import pytest
 
 from libs.common.broker.topology import AUDIT_EVENTS, RETRACTOR_COMMANDS
 from libs.common.contracts.operation import DeliveryReplayed
 from libs.common.errors import ConfigurationError
-from services.broker.cli import dead_letters
-from tests.broker.sites import TYPE, OnPostgres, OnRabbit, Site, bury, command, connect
+from tests.broker.sites import TYPE, OnPostgres, OnRabbit, Site, bury, command, connect, parsed
 from tests.commands import Ended, undeliver
 from tests.contracts.broker_rig import ids, is_empty, take
 
 REASONS = {"m1": "contract_violated", "m2": "graph_throttled", "m3": "graph_throttled"}
 
 
-def work(*words: str):
-    """Return what a command line would do."""
-    parser = argparse.ArgumentParser()
-    dead_letters.add_arguments(parser.add_subparsers())
-    return dead_letters.work(parser.parse_args(["dead-letters", *words]))
-
-
 @pytest.fixture
-def run(site, capsys, monkeypatch):
-    """Give the command line, in this process: returns what a process would leave behind."""
-    for name, value in site.settings.items():
-        monkeypatch.setenv(name, value)
+def run(site, broker):
+    """Give the command line."""
 
     async def call(*words: str, as_json: bool = True) -> Ended:
-        capsys.readouterr()
-        code = await work(*words, *(["--json"] if as_json else []))()
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
+        return await broker(site, "dead-letters", *words, *(["--json"] if as_json else []))
 
     return call
 
@@ -189,7 +174,7 @@ def test_what_to_replay_is_said_in_exactly_one_way(words, monkeypatch):
     monkeypatch.setenv("CLI_AMQP_URL", "amqp://cli:secret@127.0.0.1:1/none")
 
     with pytest.raises(ConfigurationError, match="in one way: by ID, by filters"):
-        work("replay", *words)
+        parsed("dead-letters", "replay", *words)
 
 
 async def test_a_broker_that_does_not_answer_is_named_without_its_password():

@@ -41,15 +41,18 @@ class Topology:
         return tuple(queue.name for queue in self.queues if {type_, ALL} & set(queue.types))
 
 
+#: `unknown`: the broker has no question for it; declaring it makes sure.
+State = Literal["declared", "present", "missing", "different", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One thing of a topology, and whether a broker has it."""
 
     kind: Literal["exchange", "queue", "binding"]
-    #: Of a binding: `QUEUE for KEY`, as `Broker.missing` says it.
+    #: Of a binding: `QUEUE for TYPE`, as `Broker.missing` says it, or `QUEUE from EXCHANGE`.
     name: str
-    #: `unknown`: the broker has no question for it; declaring it makes sure.
-    state: Literal["declared", "present", "missing", "different", "unknown"]
+    state: State
     #: What it should have.
     arguments: Mapping[str, object] = field(default_factory=dict)
     #: In what it differs, in the broker's words.

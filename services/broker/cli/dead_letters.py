@@ -69,7 +69,7 @@ def work(arguments: argparse.Namespace) -> Callable[[], Coroutine[None, None, in
     """Return what a subcommand does, once it is known what is meant.
 
     Raises:
-        ConfigurationError: the words contradict each other, or no broker is named.
+        ConfigurationError, StartError: the words contradict each other, or name no broker.
     """
     output = Output(as_json=arguments.json)
     wanted = _wanted(arguments)

@@ -1,7 +1,7 @@
 """`undeliver broker topology`: declare everything, or say what is missing."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,10 +61,18 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Declare or check, and print every part."""
+    """Run the subcommand."""
+    return run_command(work(arguments))
+
+
+def work(arguments: argparse.Namespace) -> Callable[[], Coroutine[None, None, int]]:
+    """Return what declares or checks, and prints every part.
+
+    Raises:
+        ConfigurationError, StartError: no broker is named.
+    """
     address = cli_connection(arguments.data).broker
-    output = Output(as_json=arguments.json)
-    return run_command(partial(_run, output, address, only_check=arguments.check))
+    return partial(_run, Output(as_json=arguments.json), address, only_check=arguments.check)
 
 
 async def _run(output: Output, address: BrokerAddress, *, only_check: bool) -> int:

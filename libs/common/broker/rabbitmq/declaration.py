@@ -92,7 +92,7 @@ class _Declaring:
         for queue in topology.queues:
             for name, arguments in arguments_of(queue, topology).items():
                 await self._queue(name, arguments)
-            for key, exchange in _own_bindings(queue, topology):
+            for key, exchange in own_bindings(queue, topology):
                 await self._bind(key, exchange, key)
             for type_ in queue.types:
                 # The marker last: where it is, the binding was made.
@@ -125,7 +125,7 @@ class _Declaring:
         return True
 
 
-def _own_bindings(queue: Queue, topology: Topology) -> Iterator[tuple[str, str]]:
+def own_bindings(queue: Queue, topology: Topology) -> Iterator[tuple[str, str]]:
     """Yield each queue and the direct exchange that reaches it; the key is the queue's name."""
     for name in arguments_of(queue, topology):
         yield name, service_exchange(queue.service)
