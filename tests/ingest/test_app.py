@@ -2,88 +2,19 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
-from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
-from pathlib import Path
 
-import asyncpg
 import pytest
-import pytest_asyncio
-import yaml
 from structlog.testing import capture_logs
 
-from libs.common.blobs.local import open_local_blobs
-from libs.common.broker.postgres import PostgresBroker, declare
-from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
-from libs.common.clock import SystemClock
+from libs.common.broker.postgres import declare
+from libs.common.broker.topology import UNDELIVER
 from libs.common.errors import PermanentError, StartError
-from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Journal
-from services.ingest.app import ingest
-from services.ingest.settings import Tuning
-from tests.contracts.broker_rig import take
 from tests.ingest.cable import Cable
 from tests.ingest.listening import ACME, CONFIGURATION, GLOBEX, Client
 from tests.ingest.reports import original, report
-
-CLOCK = SystemClock()
-
-
-class Site:
-    """A deployment of ingest alone; may be started again on the same data."""
-
-    def __init__(self, database, folder):
-        self.database = database
-        self.folder = folder
-
-    @asynccontextmanager
-    async def running(self, cable=None, configuration=CONFIGURATION, **settings):
-        dsn = self.database.dsn_for("ingest")
-        dsn = cable.dsn(dsn) if cable else dsn
-        async with AsyncExitStack() as stack:
-            broker = await stack.enter_async_context(
-                PostgresBroker.open(dsn, topology=UNDELIVER, clock=CLOCK)
-            )
-            self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
-            chosen = Tuning(smtp_port=settings.pop("port", 0), **settings)
-            service = ingest(
-                broker,
-                postgres_dsn=dsn,
-                blobs=self.blobs,
-                configuration=CurrentConfiguration(configuration),
-                clock=CLOCK,
-                tuning=chosen,
-            )
-            yield await stack.enter_async_context(service)
-
-    async def announced(self, count):
-        """Take this many announcements of mail out of the audit's queue."""
-        dsn = self.database.dsn_for("audit")
-        async with PostgresBroker.open(dsn, topology=UNDELIVER, clock=CLOCK) as broker:
-            return [each.message for each in await take(broker, AUDIT_EVENTS, count)]
-
-    async def count(self):
-        """Return how many announcements wait for the audit."""
-        return await self.query(
-            "select count(*) from broker.deliveries where queue = $1 and type like 'mail.%'",
-            AUDIT_EVENTS,
-        )
-
-    async def query(self, sql, *args):
-        connection = await asyncpg.connect(self.database.superuser_dsn)
-        try:
-            return await connection.fetchval(sql, *args)
-        finally:
-            await connection.close()
-
-
-@pytest_asyncio.fixture
-async def site(database, tmp_path):
-    await declare(database.superuser_dsn, UNDELIVER)
-    return Site(database, tmp_path / "mail")
+from tests.ingest.site import Site
 
 
 async def test_a_report_goes_from_smtp_to_the_queue_and_its_original_to_the_store(site):
@@ -228,104 +159,3 @@ async def test_a_taken_port_is_refused_before_anything_else_happens(site):
         with pytest.raises(StartError, match="choose another port with INGEST_SMTP_PORT"):
             async with site.running(port=door.smtp_port):
                 pass
-
-
-def environment(site, **more):
-    configuration = site.folder.parent / "undeliver.yaml"
-    configuration.write_text(yaml.safe_dump(CONFIGURATION.model_dump(mode="json")))
-    return {
-        "PATH": os.environ["PATH"],
-        "INGEST_POSTGRES_DSN": site.database.dsn_for("ingest"),
-        "INGEST_BLOB_URL": f"file://{site.folder}",
-        "INGEST_SMTP_PORT": "0",
-        "UNDELIVER_CONFIG": str(configuration),
-        **more,
-    }
-
-
-@asynccontextmanager
-async def started(env):
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.ingest"),
-        env=env,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def logged(process, event):
-    said = []
-    async for line in process.stderr:
-        said.append(line)
-        if line.startswith(b"{") and json.loads(line)["event"] == event:
-            return json.loads(line)
-    raise AssertionError(f"ended without {event}: {said}")
-
-
-def children_of(pid):
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-async def gone(pids):
-    """Wait until none of these processes runs."""
-    async with asyncio.timeout(10.0):
-        while any(Path(f"/proc/{pid}/stat").exists() for pid in pids):  # noqa: ASYNC110, ASYNC240
-            await asyncio.sleep(0.02)
-
-
-async def test_the_process_takes_mail_until_it_is_told_to_stop(site):
-    async with started(environment(site)) as process:
-        listening = await logged(process, "smtp_listening")
-        async with Client.connect(listening["port"]) as client:
-            assert (await client.deliver(report(), ACME)).startswith("250")
-            process.send_signal(signal.SIGTERM)
-            assert (await client.reply()).startswith("421")
-        await process.wait()
-
-    assert process.returncode == 0
-    assert await site.count() == 1
-
-
-async def test_a_killed_process_loses_nothing_that_it_had_taken(site):
-    async with started(environment(site)) as process:
-        listening = await logged(process, "smtp_listening")
-        async with Client.connect(listening["port"]) as client:
-            assert (await client.deliver(report(), ACME)).startswith("250")
-            parsers = children_of(process.pid)
-            process.kill()
-
-    assert parsers
-    await gone(parsers)
-    message = next(each for each in await site.announced(2) if each.type.startswith("mail."))
-    async with open_local_blobs(site.folder) as blobs:
-        assert await blobs.get(json.loads(message.body)["raw"]["store_key"]) == report()
-
-
-@pytest.mark.parametrize(
-    ("changes", "code", "words"),
-    [
-        ({"INGEST_SMTP_PORT": "taken"}, 1, "cannot listen for mail on 127.0.0.1:"),
-        ({"INGEST_BLOB_URL": "file:///proc/no"}, 1, "cannot keep mail in /proc/no"),
-        ({"INGEST_TLS": "optional"}, 2, "INGEST_TLS_CERTIFICATE: is not set"),
-        ({"INGEST_BLOB_URL": "ftp://x"}, 2, "write file:///absolute/path"),
-        ({"INGEST_SMTP_PORT": "70000"}, 2, "INGEST_SMTP_PORT: "),
-        ({"UNDELIVER_CONFIG": "/no/such.yaml"}, 2, "/no/such.yaml: cannot be read"),
-    ],
-)
-async def test_what_keeps_it_from_starting_is_said_in_a_sentence(site, changes, code, words):
-    async with site.running() as other:
-        taken = {"taken": str(other.smtp_port)}
-        settings = {name: taken.get(value, value) for name, value in changes.items()}
-        async with started(environment(site, **settings)) as process:
-            _, err = await process.communicate()
-
-    assert words in err.decode()
-    assert "Traceback" not in err.decode()
-    assert "process_failed" not in err.decode()
-    assert process.returncode == code

@@ -66,6 +66,7 @@ class Store:
         self.blobs = FakeBlobs()
         self.report_keys = FakeReportKeys()
         self.kept = FakeKeptMail(self.report_keys)
+        self.retention = RETENTION
 
     async def take(self, tenant, content=b"mail"):
         """Take in one mail now; return where it is kept."""
@@ -79,7 +80,9 @@ class Store:
     @asynccontextmanager
     async def watched(self):
         async with asyncio.TaskGroup() as group:
-            loop = group.create_task(retain(self.kept, self.blobs, RETENTION, self.clock))
+            loop = group.create_task(
+                retain(self.kept, self.blobs, lambda: self.retention, self.clock)
+            )
             await self.clock.advance(0)
             yield
             loop.cancel()

@@ -26,7 +26,7 @@ NO_TLS = "454 4.7.0 TLS not available"
 NO_SPACE = "452 4.3.1 Not accepted now, try again later"
 
 UNKNOWN_COMMAND = "500 5.5.2 Command not recognized"
-COMMAND_TOO_LONG = "500 5.5.6 Command line too long"
+COMMAND_TOO_LONG = "500 5.5.2 Command line too long"
 SYNTAX = "501 5.5.4 Syntax error in parameters"
 BAD_SEQUENCE = "503 5.5.1 Bad sequence of commands"
 TLS_FIRST = "530 5.7.0 Must issue a STARTTLS command first"
