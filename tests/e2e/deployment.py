@@ -11,10 +11,9 @@ from libs.common.broker.port import DeadLettered
 from tests.e2e.installation import free_port
 from tests.e2e.programs import Ended, Program, environment
 from tests.e2e.record import Recorded, read_dead_letters, read_record
-from tests.e2e.site import Site
+from tests.e2e.site import SERVICES, Site
 from tests.e2e.waiting import until
 
-SERVICES = ("ingest", "classifier", "retractor", "audit")
 _KEEP_MAIL = ("ingest", "classifier")
 
 

@@ -21,12 +21,13 @@ from tests.e2e.mail import Mail
 from tests.e2e.microsoft import Microsoft, microsoft
 from tests.e2e.programs import Programs
 from tests.e2e.servers import OwnPostgres
-from tests.e2e.site import Site, site
+from tests.e2e.site import Networks, Site, site
 from tests.e2e.tenant import ACME, Tenant, write_configuration, write_seed
 from tests.e2e.waiting import until
 from tests.services.vhosts import RabbitServer
 
 _PATIENCE_SECONDS = 150.0
+_NO_NETWORKS = Networks()
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def scene(
     latency_ms: float = 0.0,
     replicas: int = 1,
     tenants: Sequence[Tenant] = (ACME,),
+    networks: Networks = _NO_NETWORKS,
 ) -> Iterator[Scene]:
     """Write what Microsoft and the operator would have written; build and start nothing."""
     home = ground.place / name
@@ -105,7 +107,7 @@ def scene(
     resolver = {"CLASSIFIER_NAMESERVERS": f'["{ground.nameserver}"]'}
     with (
         microsoft(ground.programs, home, seed) as mailboxes,
-        site(ground.programs, configuration, ground.postgres, rabbitmq) as place,
+        site(ground.programs, configuration, ground.postgres, rabbitmq, networks) as place,
         deployment(
             place, {**resolver, **mailboxes.settings, **(settings or {})}, replicas=replicas
         ) as deployed,

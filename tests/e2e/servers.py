@@ -12,6 +12,7 @@ from libs.embedded_postgres_server import Server, serve
 from tests.e2e.programs import processes_about
 from tests.services import postgres, rabbitmq
 from tests.services.rabbitmq_node import Node
+from tests.services.vhosts import RabbitServer
 
 _START_SECONDS = 50.0
 _POLL_SECONDS = 0.05
@@ -84,3 +85,9 @@ async def own_rabbitmq(folder: Path) -> AsyncIterator[Node]:
         yield node
     finally:
         node.close()
+
+
+def node_of(server: RabbitServer) -> Node:
+    """Return the process behind a broker of our own."""
+    assert server.node is not None
+    return server.node

@@ -1,6 +1,7 @@
 """What stands before a deployment's services: a database, a broker, a folder for mail."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from pathlib import Path
 from libs.common.broker.opening import BrokerAddress
 from tests.e2e.programs import Ended, Programs, environment
 from tests.e2e.servers import OwnPostgres
+from tests.faults.proxy import Network
 from tests.services.databases import Database, PostgresServer, execute
 from tests.services.vhosts import PUBLISHERS, RabbitServer, Vhost
 
+SERVICES = ("ingest", "classifier", "retractor", "audit")
 #: Upstream systems, as `publishers` of the configuration names them.
 UPSTREAM = ("soar",)
 
@@ -37,6 +40,14 @@ class Addresses:
 
 
 @dataclass(frozen=True)
+class Networks:
+    """Networks that can be hurt."""
+
+    rabbitmq: Network | None = None
+    postgres: Network | None = None
+
+
+@dataclass(frozen=True)
 class Site:
     """Where one deployment is to stand: nothing of it exists before an operator has made it."""
 
@@ -46,6 +57,8 @@ class Site:
     database: Database
     #: None: the queue is in Postgres, too.
     vhost: Vhost | None
+    #: What lies between the services and their servers; people's commands go straight there.
+    networks: Networks = Networks()
     #: Short, so that a frozen peer is noticed within seconds.
     heartbeat_seconds: int = 2
 
@@ -56,10 +69,11 @@ class Site:
     def addresses(self, publisher: str) -> Addresses:
         """Return how a service, the operator or an upstream system connects."""
         dsn = self.database.dsn_for(publisher)
-        if self.vhost is None:
-            return Addresses(dsn)
-        url = f"{self.vhost.url_for(publisher)}?heartbeat={self.heartbeat_seconds}"
-        return Addresses(dsn, url)
+        url = None if self.vhost is None else self.vhost.url_for(publisher)
+        if publisher in SERVICES:
+            dsn = self.networks.postgres.through(dsn) if self.networks.postgres else dsn
+            url = self.networks.rabbitmq.through(url) if self.networks.rabbitmq and url else url
+        return Addresses(dsn, url and f"{url}?heartbeat={self.heartbeat_seconds}")
 
     def build(self) -> None:
         """Do what an operator does before the first start."""
@@ -83,7 +97,7 @@ class Site:
         for name in (*PUBLISHERS, *UPSTREAM):
             (passwords / name).write_text(self.vhost.server.password, encoding="ascii")
         words = ("broker", "permissions", "--vhost", self.vhost.name, "--passwords", passwords)
-        made = self._run(*map(str, words), "--config", str(self.configuration)).record
+        made = json.loads(self._run(*map(str, words), "--config", str(self.configuration)).out)
         management = self.vhost.server.management
         asyncio.run(management.call("POST", "definitions", body=made))
 
@@ -110,12 +124,13 @@ def site(
     configuration: Path,
     postgres: OwnPostgres,
     rabbitmq: RabbitServer | None,
+    networks: Networks,
 ) -> Iterator[Site]:
     """Give a place beside the configuration; nothing is left of it on the servers in the end."""
     name = f"undeliver_{secrets.token_hex(4)}"
     database = Database(PostgresServer(postgres.superuser_dsn, None, template=""), name)
     vhost = None if rabbitmq is None else Vhost(rabbitmq, name)
-    made = Site(programs, configuration.parent, configuration, database, vhost)
+    made = Site(programs, configuration.parent, configuration, database, vhost, networks)
     made.blobs.mkdir(mode=0o700)
     try:
         yield made
