@@ -25,6 +25,7 @@ _SENTENCES = {
     "blob_store_unavailable": "the blob store does not work: see that its folder is there",
     "broker_unreachable": "the message queue does not answer: see that it runs, and its address",
     "database_conflict": "the database is busy with another start: start again",
+    "database_not_provisioned": "the database is not ready: see `undeliver database provision`",
     "database_unreachable": "the database does not answer: see that it runs, and its address",
     "parser_unavailable": "no process can be started that parses mail: see the log",
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from secrets import token_hex
 
 import pytest
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from libs.common.broker.opening import BrokerAddress, declare_topology
 from libs.common.broker.postgres import declare
 from libs.common.broker.topology import UNDELIVER
+from libs.common.database.provisioning import provision
 from services.audit import app as audit
 from services.audit.settings import Settings as AuditSettings
 from services.classifier import app as classifier
@@ -20,6 +22,7 @@ from services.retractor.settings import Settings as RetractorSettings
 from tests.common.hosted import PATIENCE_SECONDS, becomes
 from tests.common.test_watching import FILE
 from tests.faults.proxy import network_before
+from tests.services.databases import Database, execute
 from tests.services.ports import free_ports
 
 SERVICES = {
@@ -98,6 +101,25 @@ async def test_it_waits_for_rabbitmq_works_loses_it_and_recovers(
 
     assert waiting["database"] == "not_tried"
     assert lost["queues"] == "broker_unreachable"
+
+
+async def test_a_database_that_nobody_has_made_ready_yet_is_waited_for(
+    postgres_server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ACME_SECRET", "s3cret")
+    name = f"bare_{token_hex(4)}"
+    await execute(postgres_server.superuser_dsn, f"create database {name}")
+    try:
+        bare = Database(postgres_server, name)
+        async with hosted("audit", tmp_path, bare.dsn_for("audit")) as port:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (await becomes(port, 503))["service"] != "database_not_provisioned":
+                    pass
+            await provision(bare.superuser_dsn, password=postgres_server.password)
+            await declare(bare.superuser_dsn, UNDELIVER)
+            await becomes(port, 200)
+    finally:
+        await execute(postgres_server.superuser_dsn, f"drop database {name} with (force)")
 
 
 @pytest.mark.parametrize("service", ["ingest", "classifier"])

@@ -1,11 +1,14 @@
 """Numbered, forward-only migrations of a service's own schema."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import asyncpg
 
 from libs.common.database.errors import translated
+from libs.common.errors import TransientError
 
 _FILE = re.compile(r"^(\d{4})_\w+\.sql$")
 #: One migrator at a time in a database: any constant will do, but all must use the same.
@@ -43,9 +46,10 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
     All or nothing, and safe to run from several replicas at once.
 
     Raises:
-        TransientError: `database_unreachable`.
+        TransientError: `database_unreachable`; `database_not_provisioned`, there is no schema of
+            ours yet.
     """
-    with translated():
+    with translated(), _provisioned():
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "select pg_advisory_xact_lock($1)", _LOCK, timeout=_LIMIT_SECONDS
@@ -79,6 +83,15 @@ def migration_script(package: str, schema: str) -> str:
             ),
         ]
     )
+
+
+@contextmanager
+def _provisioned() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InvalidSchemaNameError as error:
+        # Whoever provisions may not have come to it yet: starts are in no order.
+        raise TransientError("database_not_provisioned", type(error).__name__) from error
 
 
 def _numbered(package: str) -> list[tuple[int, str]]:

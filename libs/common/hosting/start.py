@@ -30,6 +30,8 @@ class Start:
         self._service = service
         self._clock = clock
         self._states = {**dict.fromkeys(steps, _NOT_TRIED), _SERVICE: _STARTING}
+        #: A step was not taken; else it is the service itself that could not begin.
+        self._is_held_up = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._waits_since: float | None = None
         self._said: tuple[str, float] | None = None
@@ -46,6 +48,7 @@ class Start:
             yield
         except UndeliverError as error:
             self._states[name] = error.reason
+            self._is_held_up = True
             raise
         self._states[name] = _OK
 
@@ -54,7 +57,7 @@ class Start:
         now = self._clock.monotonic()
         if self._waits_since is None:
             self._waits_since = now
-        if all(state == _OK for name, state in self._states.items() if name != _SERVICE):
+        if not self._is_held_up:
             self._states[_SERVICE] = error.reason
         if self._is_due(error.reason, now):
             self._said = (error.reason, now)
@@ -67,6 +70,7 @@ class Start:
             )
         await self._clock.sleep(self._pause_seconds)
         self._states[_SERVICE] = _STARTING
+        self._is_held_up = False
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
