@@ -14,7 +14,6 @@ from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
 
 _METHOD, _HEADER = 1, 2
-_BASIC = 60
 #: Of a frame's own header: type, channel, size. One byte ends it.
 PREFIX_BYTES = 7
 _EMPTY_TABLE = bytes(4)
@@ -23,9 +22,9 @@ _PROPERTIES_AT = 14
 #: The fields of what the broker sends us about messages: short strings, or so many bytes.
 _TEXT = -1
 _FIELDS = {
-    Basic.Deliver.frame_id: (_TEXT, 9, _TEXT, _TEXT),
-    Basic.GetOk.frame_id: (9, _TEXT, _TEXT),
-    Basic.Return.frame_id: (2, _TEXT, _TEXT, _TEXT),
+    Basic.Deliver.index: (_TEXT, 9, _TEXT, _TEXT),
+    Basic.GetOk.index: (9, _TEXT, _TEXT),
+    Basic.Return.index: (2, _TEXT, _TEXT, _TEXT),
 }
 #: All that the client raises over bytes that it cannot decode; deep nesting ends in the first.
 _UNDECODABLE = (RecursionError, PAMQPException, ValueError, ArithmeticError, OSError, struct.error)
@@ -49,9 +48,8 @@ def readable(frame: bytes) -> bytes:
 
 
 def _method(payload: bytes) -> bytes:
-    class_id, _ = struct.unpack_from(">HH", payload)
     (method,) = struct.unpack_from(">I", payload)
-    if class_id != _BASIC or method not in _FIELDS:
+    if method not in _FIELDS:
         return payload
     parts, rest = [payload[:4]], payload[4:]
     for size in _FIELDS[method]:

@@ -87,9 +87,11 @@ class Arrival:
     def delivery(self, receipt: object) -> Delivery:
         """Return it as the port knows it; what is missing or wrong fails the decoder later."""
         attempt = self.own_number(ATTEMPT, 1)
+        first = self.own_text(PUBLISHER)
         return Delivery(
             message=self._message(),
-            publisher=self.own_text(PUBLISHER) or self._user_id,
+            # The first may be nobody: that we published it since proves nothing for him.
+            publisher=self._user_id if first is None else first,
             queue=self.queue.name,
             attempt=attempt,
             redelivered=(
