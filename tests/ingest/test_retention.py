@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -103,6 +104,10 @@ def counted(name):
     return REGISTRY.get_sample_value(f"undeliver_ingest_{name}_total")
 
 
+def gauge(name):
+    return REGISTRY.get_sample_value(f"undeliver_ingest_{name}")
+
+
 async def test_mail_is_deleted_within_an_hour_after_its_time(store, clock):
     key = await store.take("globex")
     async with store.watched():
@@ -172,3 +177,77 @@ async def test_one_tenants_mail_that_cannot_be_deleted_does_not_keep_the_others(
     monkeypatch.setattr(store.blobs, "delete", sticking)
     async with store.watched():
         assert set(store.blobs.contents) == {stuck}
+
+
+async def test_mail_that_is_locked_in_the_store_does_not_keep_what_follows(
+    store, clock, monkeypatch, all_logged
+):
+    monkeypatch.setattr(worker, "_AT_ONCE", 3)
+    locked = {await store.take("globex", f"locked {number}".encode()) for number in range(7)}
+    await clock.advance(HOUR)
+    for number in range(5):
+        await store.take("globex", str(number).encode())
+    await clock.advance(3 * DAY)
+    delete = store.blobs.delete
+
+    async def locking(key):
+        if key in locked:
+            raise TransientError("blob_store_unavailable", "409 BlobImmutableDueToPolicy")
+        await delete(key)
+
+    monkeypatch.setattr(store.blobs, "delete", locking)
+    with capture_logs() as logs:
+        async with store.watched():
+            assert set(store.blobs.contents) == locked
+
+    assert [log["event"] for log in logs] == ["raw_mail_not_deleted", "raw_mail_deleted"]
+    assert gauge("raw_mail_overdue_seconds") == DAY + HOUR
+
+
+async def test_a_store_that_is_away_is_not_asked_for_each_mail(store, clock, monkeypatch):
+    monkeypatch.setattr(worker, "_AT_ONCE", 2)
+    for number in range(50):
+        await store.take("globex", str(number).encode())
+    await clock.advance(3 * DAY)
+    asked = []
+
+    async def away(key):
+        asked.append(key)
+        raise TransientError("blob_store_unavailable")
+
+    monkeypatch.setattr(store.blobs, "delete", away)
+    async with store.watched():
+        assert len(asked) == 3 * 2
+
+
+async def test_how_long_mail_is_overdue_is_told_and_nothing_once_it_is_gone(store, clock):
+    await store.take("globex")
+    await clock.advance(2 * DAY + HOUR)
+    store.blobs.broken = TransientError("blob_store_unavailable")
+    async with store.watched():
+        assert gauge("raw_mail_overdue_seconds") == HOUR
+        store.blobs.broken = None
+        await clock.advance(HOUR)
+
+        assert gauge("raw_mail_overdue_seconds") == 0
+
+
+async def test_a_changed_retention_holds_from_the_next_hour(store, clock):
+    await store.take("globex")
+    async with store.watched():
+        await clock.advance(DAY + HOUR)
+        assert len(store.blobs.contents) == 1
+        store.retention = Retention({"globex": timedelta(days=1)})
+        await clock.advance(HOUR)
+
+        assert store.blobs.contents == {}
+
+
+async def test_reports_that_share_a_blob_are_both_marked(store, clock):
+    key = await store.take("globex")
+    entry = store.report_keys.entries[key]
+    await store.report_keys.enter(replace(entry, report_key="another"))
+    async with store.watched():
+        await clock.advance(2 * DAY + HOUR)
+
+        assert set(store.kept.deleted) == {key, "another"}
