@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 
 from libs.common.blobs.local import open_local_blobs
+from libs.common.broker.opening import BrokerAddress, open_broker
 from libs.common.broker.postgres import PostgresBroker
 from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
 from libs.common.clock import SystemClock
@@ -25,18 +26,21 @@ class Site:
         self.folder = folder
 
     @asynccontextmanager
-    async def running(self, cable=None, configuration=CONFIGURATION, **settings):
+    async def running(self, cable=None, configuration=CONFIGURATION, amqp_url=None, **settings):
         current = configuration
         if not isinstance(current, CurrentConfiguration):
             current = CurrentConfiguration(configuration)
         dsn = self.database.dsn_for("ingest")
         dsn = cable.dsn(dsn) if cable else dsn
         async with AsyncExitStack() as stack:
-            broker = await stack.enter_async_context(
-                PostgresBroker.open(dsn, topology=UNDELIVER, clock=CLOCK)
-            )
-            self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
             chosen = Tuning(smtp_port=settings.pop("port", 0), **settings)
+            opening = open_broker(
+                BrokerAddress(postgres_dsn=dsn, amqp_url=amqp_url),
+                clock=CLOCK,
+                publish_timeout_seconds=chosen.publish_seconds,
+            )
+            broker = await stack.enter_async_context(opening)
+            self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
             service = ingest(
                 broker,
                 postgres_dsn=dsn,
