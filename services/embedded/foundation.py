@@ -45,18 +45,15 @@ class Foundation:
         """Give each publisher that the configuration comes to name its role, until cancelled."""
         edition = self.configuration.edition
         while True:
+            try:
+                await _provide(self.server.dsn(database=_DATABASE), edition.configuration)
+            except TransientError as error:
+                _log.warning("publishers_not_provided", reason=error.reason)
+                await self.clock.sleep(_PAUSE_SECONDS)
+                continue
+            except ConfigurationError as error:
+                _log.error("publishers_not_provided", reason=str(error))
             edition = await edition.successor()
-            while True:
-                try:
-                    await _provide(self.server.dsn(database=_DATABASE), edition.configuration)
-                except TransientError as error:
-                    _log.warning("publishers_not_provided", reason=error.reason)
-                    await self.clock.sleep(_PAUSE_SECONDS)
-                except ConfigurationError as error:
-                    _log.error("publishers_not_provided", reason=str(error))
-                    break
-                else:
-                    break
 
     @asynccontextmanager
     async def broker(self, publisher: str) -> AsyncIterator[PostgresBroker]:

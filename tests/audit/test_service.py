@@ -35,8 +35,10 @@ def configuration():
         "graph": {"client_id": "c", "workload_identity": True},
     }
     soar = {"name": "soar", "types": ["mail.retract.v1"], "tenants": ["acme"]}
-    return Configuration.model_validate(
-        {"service_domain": "undeliver.example", "tenants": [tenant], "publishers": [soar]}
+    return CurrentConfiguration(
+        Configuration.model_validate(
+            {"service_domain": "undeliver.example", "tenants": [tenant], "publishers": [soar]}
+        )
     )
 
 
@@ -61,7 +63,7 @@ async def recording(database, configuration):
         audit(
             own,
             postgres_dsn=database.dsn_for("audit"),
-            configuration=CurrentConfiguration(configuration),
+            configuration=configuration,
             clock=SystemClock(),
         ) as service,
         asyncio.TaskGroup() as group,
@@ -117,6 +119,36 @@ async def test_what_the_authority_refuses_is_recorded_with_its_reason(
     }
 
 
+async def test_a_tenant_that_is_added_has_a_chain_of_its_own_from_then_on(
+    database, configuration, soar
+):
+    first = configuration.value
+    globex = first.tenants[0].model_copy(update={"id": "globex"})
+    rights = first.publishers[0].model_copy(update={"tenants": ("acme", "globex")})
+    async with recording(database, configuration):
+        await soar.publish([message(retract("globex"))])
+        await recorded(database, 1)
+        configuration.replace(
+            first.model_copy(update={"tenants": (*first.tenants, globex), "publishers": (rights,)})
+        )
+        await soar.publish([message(retract("globex"))])
+
+        verification = await recorded(database, 2)
+
+    assert {each.chain: each.records for each in verification.chains} == {"-": 1, "globex": 1}
+
+
+async def test_two_replicas_share_the_work_and_record_each_message_once(
+    database, configuration, soar
+):
+    async with recording(database, configuration), recording(database, configuration):
+        for _ in range(10):
+            await soar.publish([message(retract()) for _ in range(50)])
+        verification = await recorded(database, 500)
+
+    assert (verification.records, verification.is_intact) == (500, True)
+
+
 async def test_a_restart_loses_nothing_and_doubles_nothing(database, configuration, soar):
     await soar.publish([message(retract()) for _ in range(100)])
     for count in (100, 200):
@@ -134,7 +166,7 @@ async def test_a_killed_process_leaves_a_record_that_its_successor_goes_on_with(
     database, configuration, soar, tmp_path
 ):
     file = tmp_path / "undeliver.yaml"
-    file.write_text(configuration.model_dump_json(exclude_defaults=True))
+    file.write_text(configuration.value.model_dump_json(exclude_defaults=True))
     environment = {
         "AUDIT_POSTGRES_DSN": database.dsn_for("audit"),
         "UNDELIVER_CONFIG": str(file),
@@ -149,11 +181,13 @@ async def test_a_killed_process_leaves_a_record_that_its_successor_goes_on_with(
     await victim.wait()
     await recover_claims(database.superuser_dsn)  # instead of waiting for its leases to run out
     successor = await create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
-    verification = await recorded(database, 2000)
+    verification = await recorded(database, 2001)
     successor.terminate()
 
     assert await successor.wait() == 0
-    assert (verification.records, verification.is_intact) == (2000, True)
+    assert verification.is_intact
+    # Both said which configuration is in force, in the same words.
+    assert {each.chain: each.records for each in verification.chains} == {"acme": 2000, "-": 1}
 
 
 async def test_a_lost_database_delays_the_record_and_nothing_else(

@@ -1,5 +1,7 @@
 """The database, queues and folder that all services of one process stand on."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
@@ -8,10 +10,11 @@ import asyncpg
 import pytest
 
 from libs.common.blobs.keys import blob_key
+from libs.common.broker.beside import beside
 from libs.common.broker.port import Ack, Message
 from libs.common.broker.topology import AUDIT_EVENTS, CLASSIFIER_EVENTS
 from libs.common.clock import SystemClock
-from libs.common.errors import PermanentError
+from libs.common.errors import PermanentError, TransientError
 from libs.common.tenants.current import CurrentConfiguration
 from libs.common.tenants.model import Configuration
 from services.embedded.foundation import foundation
@@ -42,11 +45,10 @@ def place():
         yield folder
 
 
-def standing_on(place):
+def standing_on(place, configuration=None):
+    configuration = configuration or CurrentConfiguration(_CONFIGURATION)
     binaries = programs_under_test().folder
-    return foundation(
-        place / "data", CurrentConfiguration(_CONFIGURATION), SystemClock(), binaries=binaries
-    )
+    return foundation(place / "data", configuration, SystemClock(), binaries=binaries)
 
 
 def journaled():
@@ -104,3 +106,19 @@ async def test_each_publisher_of_the_configuration_speaks_under_its_own_name_and
             await asyncpg.connect(base.dsn("nobody"))
 
     assert delivery.publisher == "soar"
+
+
+async def test_a_publisher_that_the_configuration_comes_to_name_may_speak_from_then_on(place):
+    configuration = CurrentConfiguration(_CONFIGURATION)
+    siem = _CONFIGURATION.publishers[0].model_copy(update={"name": "siem"})
+    async with standing_on(place, configuration) as base, beside(base.provide_publishers()):
+        configuration.replace(_CONFIGURATION.model_copy(update={"publishers": (siem,)}))
+        async with asyncio.timeout(20), AsyncExitStack() as held:
+            while True:
+                try:
+                    connected = await held.enter_async_context(base.broker("siem"))
+                except TransientError:
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+            await connected.publish([journaled()])
