@@ -5,11 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from libs.common.authority import Authority
 from libs.common.broker.rabbitmq.broker import RabbitBroker
 from libs.common.broker.rabbitmq.declaration import declare
+from libs.common.broker.rabbitmq.permissions import definitions
 from libs.common.clock import SystemClock
 from tests.contracts.broker import BrokerContract
-from tests.contracts.broker_rig import PATIENCE_SECONDS, TOPOLOGY
+from tests.contracts.broker_rig import PATIENCE_SECONDS, TOPOLOGY, WIDER
 
 
 class RabbitRig:
@@ -58,12 +60,29 @@ class Forever(SystemClock):
         await asyncio.Event().wait()
 
 
+class Everybody(Authority):
+    """Who publishes in the suite: our own services, what the suite publishes."""
+
+    def types(self):
+        return dict.fromkeys(super().types(), ("test.*",))
+
+
 @pytest.fixture
 async def rig(vhost):
+    await _restrict(vhost)
     async with AsyncExitStack() as stack:
         rig = RabbitRig(vhost, stack)
         await rig.declare(TOPOLOGY)
         yield rig
+
+
+async def _restrict(vhost):
+    """Leave everybody the rights of production, and no others."""
+    rights = definitions(Everybody([]), WIDER, vhost=vhost.name)
+    for each in rights["permissions"]:
+        if each["user"] == "cli":  # the suite's queues are named otherwise than ours
+            each.update(dict.fromkeys(("configure", "write", "read"), r"^(undeliver|test)(\..+)?$"))
+    await vhost.server.management.call("POST", "definitions", body=rights)
 
 
 class TestRabbitBroker(BrokerContract):
