@@ -13,6 +13,7 @@ HERE = Instance(os.getpid(), "postgresql://undeliver_cli@/undeliver?host=/run/u"
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLI_POSTGRES_DSN", raising=False)
+    monkeypatch.delenv("CLI_AMQP_URL", raising=False)
 
 
 def test_a_command_finds_the_running_instance_by_its_folder(tmp_path: Path) -> None:
@@ -52,6 +53,45 @@ def test_the_environment_names_the_server_when_no_folder_is_given(
     monkeypatch.setenv("CLI_POSTGRES_DSN", "postgresql://undeliver_cli@db/undeliver")
 
     assert cli_connection().postgres_dsn == "postgresql://undeliver_cli@db/undeliver"
+
+
+def test_on_rabbitmq_a_command_publishes_there_and_reads_from_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, dsn = "amqp://soar:p@rabbit/undeliver", "postgresql://undeliver_cli@db/undeliver"
+    monkeypatch.setenv("CLI_AMQP_URL", url)
+    monkeypatch.setenv("CLI_POSTGRES_DSN", dsn)
+
+    connection = cli_connection()
+
+    assert connection.broker.amqp_url == url
+    assert connection.postgres_dsn == dsn
+    assert "p@rabbit" not in repr(connection)
+
+
+def test_whoever_only_publishes_needs_no_database_and_is_told_when_something_is_to_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLI_AMQP_URL", "amqp://soar:hunter2@rabbit/undeliver")
+
+    connection = cli_connection()
+
+    assert connection.broker.publisher == "soar"
+    with pytest.raises(ConfigurationError, match=r"^CLI_POSTGRES_DSN: is not set") as raised:
+        assert connection.postgres_dsn
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_folder_that_is_named_goes_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLI_AMQP_URL", "amqp://soar:p@rabbit/undeliver")
+    announce(tmp_path, HERE)
+
+    connection = cli_connection(tmp_path)
+
+    assert connection.broker.amqp_url is None
+    assert connection.postgres_dsn == HERE.cli_postgres_dsn
 
 
 @pytest.mark.parametrize(
