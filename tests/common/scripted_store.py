@@ -1,6 +1,7 @@
 """An S3 that answers as a test tells it: the failures that real ones have on their bad days."""
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,12 +22,14 @@ class ScriptedStore:
     at_once: int = 0
     most_at_once: int = 0
     port: int = 0
+    tls: ssl.SSLContext | None = None
     #: Set with each request that has come whole.
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, options=""):
+        scheme = "https" if self.tls else "http"
         return (
-            f"s3://mail/prefix?endpoint=http://127.0.0.1:{self.port}"
+            f"s3://mail/prefix?endpoint={scheme}://127.0.0.1:{self.port}"
             f"&region=eu-central-1&allow_http=true{options}"
         )
 
@@ -47,7 +50,7 @@ class ScriptedStore:
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

@@ -11,6 +11,7 @@ import pytest_asyncio
 from libs.common.blobs import object_opening, object_store
 from libs.common.blobs.opening import open_blobs
 from libs.common.errors import PermanentError, StartError, TransientError
+from libs.graph_simulator.certificates import new_identity
 from tests.common.scripted_store import CLOSE, HALF, HANG, ScriptedStore
 from tests.contracts.blobs import CONTENT, key_of, listed
 
@@ -197,3 +198,29 @@ async def test_without_credentials_the_start_says_where_they_come_from(store, cr
     with pytest.raises(StartError, match="no credentials; set the store's usual variables"):
         async with open_blobs(store.url()):
             pass
+
+
+async def test_a_private_authority_is_trusted_where_it_is_named_and_nowhere_else(
+    credentials, tmp_path
+):
+    identity = new_identity()
+    (tmp_path / "ca.pem").write_bytes(identity.ca_pem)
+    credentials({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "NO_PROXY": "*"})
+    async with ScriptedStore(tls=identity.server_context()).serving() as store:
+        async with open_blobs(store.url(f"&ca_file={tmp_path}/ca.pem")) as blobs:
+            await blobs.put(KEY, CONTENT)
+        with pytest.raises(StartError, match=r"not trusted .UnknownIssuer.; .* write ca_file="):
+            async with open_blobs(store.url()):
+                pass
+
+
+async def test_the_log_says_how_a_connection_failed(store, blobs):
+    store.answers["PUT"] = [CLOSE]
+    with pytest.raises(TransientError) as closed:
+        await blobs.put(KEY, CONTENT)
+    store.answers["PUT"] = [503]
+    with pytest.raises(TransientError) as busy:
+        await blobs.put(KEY, CONTENT)
+
+    assert closed.value.detail in {"no answer", "ConnectionReset", "UnexpectedEof"}
+    assert busy.value.detail == "503 Scripted"

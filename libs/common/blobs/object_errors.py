@@ -15,6 +15,13 @@ from libs.common.errors import StartError, TransientError
 
 _STATUS = re.compile(r"status code: (\d{3})\b", re.ASCII)
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>", re.ASCII)
+#: Of the programmers' part: constant words that say how a connection failed.
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*([A-Za-z]{1,40})", re.ASCII)
+_FAILED = re.compile(
+    r"kind: (Connection[A-Z][a-z]+|TimedOut|[A-Z][a-z]+Unreachable|UnexpectedEof|BrokenPipe)"
+    r"|(dns error)",
+    re.ASCII,
+)
 #: obstore shows the error for people first, then once more for programmers.
 _DEBUG = "\n\nDebug source:"
 #: Where credentials come from: AWS's instance metadata, Azure's identity endpoints.
@@ -60,6 +67,11 @@ def raise_if_hopeless(error: Exception, address: ObjectAddress) -> None:
             "no credentials; set the store's usual variables (AWS_ACCESS_KEY_ID, "
             "AZURE_STORAGE_ACCOUNT_KEY …), or run where a role is given"
         )
+    elif (distrust := _CERTIFICATE.search(str(error))) is not None:
+        what = (
+            f"the server's certificate is not trusted ({distrust[1]}); with an authority of your "
+            "own, write ca_file=/path/of/its/certificate.pem behind the `?`"
+        )
     elif status == "404":
         what = f"there is no such {address.called}; make it first"
     elif status in {"401", "403"}:
@@ -83,10 +95,11 @@ def unusable(error: Exception) -> str:
 
 
 def summary(error: Exception) -> str:
-    """Return what may be logged: status and code, else the kind of error."""
+    """Return what may be logged: status and code, or how the connection failed."""
     code = _CODE.search(_told(error))
     known = [_status(error), code[1] if code else None]
-    return " ".join(filter(None, known)) or type(error).__name__
+    failed = _FAILED.search(str(error))
+    return " ".join(filter(None, known)) or (failed[1] or failed[2] if failed else "no answer")
 
 
 def _reason(error: Exception) -> str:
