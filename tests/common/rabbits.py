@@ -1,5 +1,6 @@
 """Brokers on a virtual host, and an upstream system that sends in its own way."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -21,12 +22,26 @@ from tests.contracts.broker_rig import HAPPENED, TOPOLOGY, receive
 LENIENT = replace(TOPOLOGY, delivery_limit=20)
 
 
+class Hurried(SystemClock):
+    """Never waits, and remembers for how long it should have."""
+
+    def __init__(self):
+        self.slept_seconds = []
+
+    async def sleep(self, seconds):
+        self.slept_seconds.append(seconds)
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
-async def broker(vhost, publisher, *, topology=TOPOLOGY, query="", **options):
+async def broker(vhost, publisher, *, url=None, topology=TOPOLOGY, clock=None, **options):
     """Open a broker for a publisher."""
-    url = vhost.url_for(publisher) + query
-    clock = SystemClock()
-    async with RabbitBroker.open(url, topology=topology, clock=clock, **options) as opened:
+    async with RabbitBroker.open(
+        url or vhost.url_for(publisher),
+        topology=topology,
+        clock=clock or SystemClock(),
+        **options,
+    ) as opened:
         yield opened
 
 

@@ -22,7 +22,7 @@ from libs.common.errors import PermanentError, TransientError, UndeliverError
 #: What could not be moved comes again, but not in a circle that turns as fast as it can.
 _PAUSE_SECONDS = 5.0
 #: A process that ends does not wait longer for a broker that does not answer.
-_RELEASE_TIMEOUT_SECONDS = 5.0
+_RELEASE_TIMEOUT_SECONDS = 3.0
 
 _log = structlog.get_logger()
 
