@@ -10,15 +10,19 @@ import pytest
 from services.demo.resolver import serve_dns
 from tests.e2e.background import Background, background
 from tests.e2e.balance import Counts
-from tests.e2e.programs import Programs
-from tests.e2e.scene import Ground
+from tests.e2e.programs import Programs, processes_about
+from tests.e2e.scene import Ground, Scene, scene
 from tests.e2e.servers import OwnPostgres, own_postgres, own_rabbitmq
+from tests.e2e.site import Networks
+from tests.faults.proxy import network_before
 from tests.services.choice import UnavailableError
 from tests.services.places import open_place
 from tests.services.rabbitmq import server_of
 from tests.services.vhosts import RabbitServer
 
 _PROGRAMS = pytest.StashKey[Programs]()
+#: Of Graph: so that deaths meet moves on their way.
+_LATENCY_MS = 60.0
 _COUNTS = pytest.StashKey[list[str]]()
 
 
@@ -90,6 +94,27 @@ def ground(
 ) -> Ground:
     """Give what all deployments stand on."""
     return Ground(programs, place, nameserver, beside, postgres)
+
+
+@pytest.fixture(scope="session")
+def stage(ground: Ground, rabbit: RabbitServer) -> Iterator[Scene]:
+    """Give four services on RabbitMQ that may be hurt, as all around them; they end well."""
+    with ExitStack() as held:
+        enter = held.enter_context
+        networks = Networks(
+            rabbitmq=enter(network_before(rabbit.admin_url())),
+            postgres=enter(network_before(ground.postgres.superuser_dsn)),
+        )
+        # Less than it takes to miss a frozen service's heartbeat.
+        patience = {"RETRACTOR_LEASE_SECONDS": "3", "INGEST_PUBLISH_SECONDS": "3"}
+        hurt = scene(
+            ground, "hurt", rabbit, settings=patience, latency_ms=_LATENCY_MS, networks=networks
+        )
+        set_up = enter(hurt)
+        set_up.start()
+        yield set_up
+        assert {ended.code for ended in set_up.undeliver.end()} == {0}
+        assert processes_about(set_up.site.configuration) == {}
 
 
 @pytest.fixture

@@ -5,24 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.load import LATENCY_MS, Blow, short_and_long, under_load
-from tests.e2e.scene import Ground, Scene, scene
+from tests.e2e.load import Blow, short_and_long, under_load
+from tests.e2e.scene import Ground, Scene
 from tests.e2e.servers import frozen, node_of
 from tests.e2e.site import SERVICES
 from tests.e2e.waiting import until
 from tests.services.vhosts import RabbitServer
 
 pytestmark = pytest.mark.timeout(240)
-
-#: All shorter than a frozen service's heartbeat takes to be missed.
-_SETTINGS = {"RETRACTOR_LEASE_SECONDS": "3", "INGEST_PUBLISH_SECONDS": "3"}
-
-
-@pytest.fixture(scope="module")
-def stage(ground: Ground, rabbit: RabbitServer) -> Iterator[Scene]:
-    with scene(ground, "frozen", rabbit, settings=_SETTINGS, latency_ms=LATENCY_MS) as set_up:
-        set_up.start()
-        yield set_up
 
 
 def service_freezes(service: str) -> Blow:

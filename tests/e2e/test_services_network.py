@@ -1,45 +1,23 @@
 """The network between the services and a server is hurt while mail comes in and goes back out."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.load import LATENCY_MS, Blow, under_load
-from tests.e2e.scene import Ground, Scene, scene
-from tests.e2e.site import Networks
+from tests.e2e.load import Blow, under_load
+from tests.e2e.scene import Scene
 from tests.e2e.waiting import until
-from tests.faults.proxy import Network, network_before
-from tests.services.vhosts import RabbitServer
+from tests.faults.proxy import Network
 
-_SETTINGS = {"RETRACTOR_LEASE_SECONDS": "3", "INGEST_PUBLISH_SECONDS": "3"}
 _DROPPED_BYTES = 3000
 _LATENCY_SECONDS = 0.1
 
 
-@pytest.fixture(scope="module")
-def networks(ground: Ground, rabbit: RabbitServer) -> Iterator[Networks]:
-    with ExitStack() as held:
-        enter = held.enter_context
-        yield Networks(
-            rabbitmq=enter(network_before(rabbit.admin_url())),
-            postgres=enter(network_before(ground.postgres.superuser_dsn)),
-        )
-
-
-@pytest.fixture(scope="module")
-def stage(ground: Ground, rabbit: RabbitServer, networks: Networks) -> Iterator[Scene]:
-    with scene(
-        ground, "network", rabbit, settings=_SETTINGS, latency_ms=LATENCY_MS, networks=networks
-    ) as set_up:
-        set_up.start()
-        yield set_up
-
-
 @pytest.fixture(params=["rabbitmq", "postgres"])
-def network(request: pytest.FixtureRequest, networks: Networks) -> Network:
+def network(request: pytest.FixtureRequest, stage: Scene) -> Network:
     """Give the one before a server."""
-    return getattr(networks, request.param)
+    return getattr(stage.site.networks, request.param)
 
 
 def hurt(network: Network, how: Callable[[Network], None], *, until_known: bool = False) -> Blow:
