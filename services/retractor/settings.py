@@ -20,6 +20,7 @@ class Tuning(BaseSettings):
 
     #: Overrides of the tenant's cloud, for tests: `https://host:port`, without `/v1.0`.
     graph_url: Annotated[str | None, Field(pattern=r"^https?://[^/]+/?$")] = None
+    #: The same for sign-in.
     authority_url: Annotated[str | None, Field(pattern=r"^https://[^/]+/?$")] = None
     #: The certificate authority to trust instead of the system's.
     ca_file: Path | None = None

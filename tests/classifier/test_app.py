@@ -66,8 +66,8 @@ async def running(database, brokers, blobs, port, **more):
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def announce(brokers, event) -> None:
-    cause = Cause("m1", "m1", "ingest", WHEN, is_message=False)
+async def announce(brokers, event, origin: str = "m1") -> None:
+    cause = Cause(origin, origin, "ingest", WHEN, is_message=False)
     await CausedPublish(brokers["ingest"], cause, clock=CLOCK, app_id="ingest")(event)
 
 
@@ -108,6 +108,26 @@ async def test_a_service_that_was_stopped_goes_on_where_it_was(database, brokers
 
     (classified,) = [e for e in record if e.message.type == MailClassified.type]
     assert MailClassified.model_validate_json(classified.message.body).disposition == "malicious"
+
+
+async def test_two_replicas_share_the_work_and_classify_each_message_once(database, brokers, blobs):
+    def nth(number):
+        return journaled(BAD, report_key=f"{number:064x}", message_key=f"{number:064x}")
+
+    async with (
+        serve_dns({}) as port,
+        PostgresBroker.open(
+            database.dsn_for("classifier"), topology=UNDELIVER, clock=CLOCK
+        ) as second,
+        running(database, brokers, blobs, port),
+        running(database, {**brokers, "classifier": second}, blobs, port),
+    ):
+        for number in range(20):
+            await announce(brokers, nth(number), f"m{number}")
+        record = await received(brokers["audit"], AUDIT_EVENTS, 60)
+
+    classified = [e.message for e in record if e.message.type == MailClassified.type]
+    assert len({each.message_id for each in classified}) == len(classified) == 20
 
 
 async def test_a_service_whose_processes_do_not_start_is_not_given(database, brokers, blobs):

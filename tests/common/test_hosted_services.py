@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from libs.common.broker.opening import BrokerAddress, declare_topology
 from libs.common.broker.postgres import declare
 from libs.common.broker.topology import UNDELIVER
+from libs.common.database.pool import pooled
 from libs.common.database.provisioning import provision
+from libs.common.tenants.watching import WatchedFile
 from services.audit import app as audit
 from services.audit.settings import Settings as AuditSettings
 from services.classifier import app as classifier
@@ -20,7 +22,7 @@ from services.ingest.settings import Settings as IngestSettings
 from services.retractor import app as retractor
 from services.retractor.settings import Settings as RetractorSettings
 from tests.common.hosted import PATIENCE_SECONDS, becomes
-from tests.common.test_watching import FILE
+from tests.common.test_watching import FILE, GLOBEX
 from tests.faults.proxy import network_before
 from tests.services.databases import Database, execute
 from tests.services.ports import free_ports
@@ -101,6 +103,35 @@ async def test_it_waits_for_rabbitmq_works_loses_it_and_recovers(
 
     assert waiting["database"] == "not_tried"
     assert lost["queues"] == "broker_unreachable"
+
+
+async def test_what_is_written_into_its_file_is_in_force_and_on_record(
+    database, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ACME_SECRET", "s3cret")
+    await declare(database.superuser_dsn, UNDELIVER)
+    async with hosted("audit", tmp_path, database.dsn_for("audit")) as port:
+        await becomes(port, 200)
+        (tmp_path / "undeliver.yaml").write_text(FILE + GLOBEX)
+        versions = await recorded_versions(database, 2)
+
+    assert versions[-1] == WatchedFile.load(tmp_path / "undeliver.yaml").current.value.version
+
+
+async def recorded_versions(database, count):
+    """Wait until so many configurations are on record, and return their versions."""
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        pooled(database.dsn_for("audit"), schema="audit", max_size=1) as pool,
+    ):
+        while True:
+            rows = await pool.fetch(
+                "select convert_from(public, 'utf8')::json ->> 'version' as version from log"
+                " where type = 'config.changed.v1' and flags = '{}' order by number"
+            )
+            if len(rows) >= count:
+                return [row["version"] for row in rows]
+            await asyncio.sleep(0.1)
 
 
 async def test_a_database_that_nobody_has_made_ready_yet_is_waited_for(

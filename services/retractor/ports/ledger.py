@@ -204,11 +204,11 @@ class Schedule(Protocol):
 class Outbox(Protocol):
     """Announcements on their way out."""
 
-    async def unannounced(self, limit: int) -> Sequence[Announcement]:
-        """Return the oldest that have not been published yet."""
+    def batch(self, limit: int) -> AbstractAsyncContextManager[Sequence[Announcement]]:
+        """Give the oldest that have not been published yet; they are if the body ends well.
 
-    async def announced(self, announcements: Sequence[Announcement]) -> None:
-        """Mark them published."""
+        To one process at a time: another one is given none meanwhile.
+        """
 
     async def forget(self, before: datetime) -> None:
         """Remove what was published, answered or counted before: no redelivery needs it."""

@@ -34,16 +34,14 @@ async def announce_some(bench: Bench) -> int:
     Raises:
         TransientError: see `Publisher.publish` and `Outbox`.
     """
-    waiting = await bench.outbox.unannounced(_AT_ONCE)
-    if not waiting:
-        return 0
-    try:
-        await bench.publisher.publish(waiting)
-    except PermanentError as error:
-        # We may not say so: a fault of configuration. Nothing is lost, it stays in the outbox.
-        raise TransientError(error.reason) from error
-    await bench.outbox.announced(waiting)
-    return len(waiting)
+    async with bench.outbox.batch(_AT_ONCE) as waiting:
+        if waiting:
+            try:
+                await bench.publisher.publish(waiting)
+            except PermanentError as error:
+                # We may not say so: a fault of configuration. Nothing is lost, it stays here.
+                raise TransientError(error.reason) from error
+        return len(waiting)
 
 
 async def forget(bench: Bench) -> None:

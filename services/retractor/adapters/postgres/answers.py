@@ -1,6 +1,7 @@
 """Inbox and outbox, and the counters of the guard. See `ports.ledger`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -69,16 +70,16 @@ class PostgresOutbox:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def unannounced(self, limit: int) -> Sequence[Announcement]:
-        """See `Outbox.unannounced`."""
+    @asynccontextmanager
+    async def batch(self, limit: int) -> AsyncIterator[Sequence[Announcement]]:
+        """See `Outbox.batch`."""
         with translated():
-            found = await self._pool.fetch(SQL["unannounced"], limit)
-        return [rows.announcement(row) for row in found]
-
-    async def announced(self, announcements: Sequence[Announcement]) -> None:
-        """See `Outbox.announced`."""
-        with translated():
-            await self._pool.execute(SQL["announced"], [one.message_id for one in announcements])
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(SQL["announce_alone_limit"])
+                is_alone = await connection.fetchval(SQL["announce_alone"])
+                found = await connection.fetch(SQL["unannounced"], limit) if is_alone else []
+                yield [rows.announcement(row) for row in found]
+                await connection.execute(SQL["announced"], [row["message_id"] for row in found])
 
     async def forget(self, before: datetime) -> None:
         """See `Outbox.forget`. A little at a time, so that nobody waits for it."""

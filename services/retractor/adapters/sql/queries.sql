@@ -308,6 +308,14 @@ insert into announcements (
 ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (message_id) do nothing
 
+-- name: announce_alone
+-- One process publishes at a time, in order; the others look again. Ends with its transaction.
+select pg_try_advisory_xact_lock(hashtext('undeliver.retractor.announcements'))
+
+-- name: announce_alone_limit
+-- A process that stands still while it publishes must not keep the others from it.
+set local idle_in_transaction_session_timeout = '30s'
+
 -- name: unannounced
 -- What is to be published.
 select message_id, type, tenant, body, correlation_id, causation_id, made_at, app_id, traceparent
