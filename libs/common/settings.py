@@ -56,9 +56,11 @@ class ServiceSettings(BaseSettings):
     amqp_url: AmqpUrl | None = None
     #: Where raw mail is kept: `file:///absolute/folder`.
     blob_url: str | None = None
-    #: Where /healthz, /readyz and /metrics answer. Port 0 takes a free one.
+    #: Where /healthz, /readyz and /metrics answer.
     http_host: str = "127.0.0.1"
+    #: 0 takes a free one, which the log names.
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    #: What is less is not written.
     log_level: Level = "INFO"
     #: The configuration file; the same variable for every service.
     config: Annotated[Path | None, Field(validation_alias="UNDELIVER_CONFIG")] = None

@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     config: Path | None = None
     #: A folder with PostgreSQL's programs; absent: the wheel's, else the system's.
     pg_bin: Path | None = None
-    #: Where /healthz, /readyz and /metrics of all services answer. Port 0 takes a free one.
+    #: Where /healthz, /readyz and /metrics of all services answer.
     http_host: str = "127.0.0.1"
+    #: 0 takes a free one.
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    #: What is less is not written.
     log_level: Level = "INFO"

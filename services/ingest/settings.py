@@ -18,12 +18,15 @@ class Tuning(BaseSettings):
 
     #: The listener's name, as tenants' `journal.listeners` has it.
     listener: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "default"
+    #: The address to listen on; 0.0.0.0 for all of IPv4.
     smtp_host: str = "127.0.0.1"
     #: Port 0 takes a free one.
     smtp_port: Annotated[int, Field(ge=0, le=65535)] = 8025
     #: How we call ourselves; None: the first journal domain of the configuration.
     smtp_hostname: str | None = None
+    #: At a time; more are answered 421.
     smtp_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    #: Of one message.
     smtp_recipients: Annotated[int, Field(ge=1, le=1000)] = 100
     #: Exchange Online sends up to 150 MB, and a report adds its wrapper.
     smtp_message_bytes: Annotated[int, Field(ge=_MIB, le=1024 * _MIB)] = 200 * _MIB
@@ -43,6 +46,7 @@ class Tuning(BaseSettings):
     tls_handshake_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     #: Where large messages wait; None: the system's folder for temporary files.
     spool_folder: Path | None = None
+    #: Processes that parse reports.
     parse_processes: Annotated[int, Field(ge=1, le=64)] = 2
     #: Of one message. 150 MB take two seconds.
     parse_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0

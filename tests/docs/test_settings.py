@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.docs.settings_page import PAGE, page
+from tests.docs.settings_page import PAGE, kinds, page, undescribed
 
 TESTS = Path(__file__).parents[1]
 
@@ -24,3 +24,7 @@ def test_the_page_has_every_variable_that_the_tests_read():
 
     foreign = {name for name in read if name.startswith("PG")}  # libpq's own
     assert {"TEST_SERVICES", "CI"} <= read - foreign <= described
+
+
+def test_every_variable_is_explained():
+    assert {kind.__module__: undescribed(kind) for kind in kinds() if undescribed(kind)} == {}
