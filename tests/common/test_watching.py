@@ -204,6 +204,15 @@ async def test_a_file_of_any_time_is_dated(watch):
     assert watch.file.current.edition.origin.changed_at.year == 2242
 
 
+async def test_a_pipe_in_its_place_that_nobody_writes_holds_nothing_up(watch):
+    watch.path.unlink()
+    os.mkfifo(watch.path)
+    await watch.looks(2)
+
+    assert watch.tenants == ["acme"]
+    assert metric("successful") == 0
+
+
 async def test_a_pipe_is_read_once(clock):
     reading, writing = os.pipe()
     os.write(writing, FILE.encode())

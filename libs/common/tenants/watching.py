@@ -79,10 +79,11 @@ class WatchedFile:
         is swapped (a ConfigMap's) is followed, since the path is looked up each time.
         """
         self._in_force(clock)
-        # A pipe is read once.
-        while self._settled.is_regular:
+        if not self._settled.is_regular:
+            return  # a pipe is read once
+        while True:
             await clock.sleep(LOOK_EVERY_SECONDS)
-            found = await asyncio.to_thread(_look, self.path)
+            found = await asyncio.to_thread(_look_again, self.path)
             if found.same_content(self._settled):
                 self._unsettled = None
             elif found.same_content(self._unsettled):
@@ -129,11 +130,17 @@ class WatchedFile:
         metrics.CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS.set(clock.now().timestamp())
 
 
-def _look(path: Path) -> _Look:
+def _look_again(path: Path) -> _Look:
+    # Without blocking: a pipe that nobody writes would hold the thread, and so the end.
+    return _look(path, os.O_NONBLOCK)
+
+
+def _look(path: Path, flags: int = 0) -> _Look:
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        with os.fdopen(descriptor, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
-            status = os.fstat(file.fileno())
+            status = os.fstat(descriptor)
     except OSError as error:
         return _Look(error=error.strerror or type(error).__name__)
     seconds = min(max(0.0, status.st_mtime), _LATEST_SECONDS)

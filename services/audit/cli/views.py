@@ -26,6 +26,7 @@ _TELLING = (
     "reason",
     "counts",
     "retraction_id",
+    "version",
 )
 
 
