@@ -81,7 +81,6 @@ def everything(letter: DeadLettered) -> dict[str, object]:
         "timestamp": message.timestamp,
         "app_id": message.app_id,
         "traceparent": message.traceparent,
-        "redelivered": letter.delivery.redelivered,
         "body_bytes": len(message.body),
     }
 

@@ -1,9 +1,9 @@
 """The words of `undeliver audit`."""
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
 
+from libs.common.arguments import between, instant
 from libs.common.contracts.mail import Disposition
 from libs.common.terminal import add_config_argument, add_json_argument
 from services.audit.domain.facts import SECTIONS
@@ -57,8 +57,8 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outcome", help="of a copy or a retraction, such as moved or refused")
     parser.add_argument("--publisher", help="who sent it, as proved")
     parser.add_argument("--flag", choices=[each.value for each in Flag], help="what is remarkable")
-    parser.add_argument("--since", type=_instant, help="recorded at or after this time (ISO 8601)")
-    parser.add_argument("--until", type=_instant, help="recorded before this time (ISO 8601)")
+    parser.add_argument("--since", type=instant, help="recorded at or after this time (ISO 8601)")
+    parser.add_argument("--until", type=instant, help="recorded before this time (ISO 8601)")
     _add_limit(parser, DEFAULT_LIMIT)
 
 
@@ -70,20 +70,8 @@ def _add_marks(parser: "argparse._ActionsContainer") -> None:
 
 def _add_limit(parser: argparse.ArgumentParser, default: int) -> None:
     parser.add_argument(
-        "--limit", type=_limit, default=default, help="at most so many (default: %(default)s)"
+        "--limit",
+        type=between(1, _MAX_LIMIT),
+        default=default,
+        help="at most so many (default: %(default)s)",
     )
-
-
-def _limit(text: str) -> int:
-    limit = int(text)
-    if not 1 <= limit <= _MAX_LIMIT:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {_MAX_LIMIT}")
-    return limit
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not an ISO 8601 time: {text}") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

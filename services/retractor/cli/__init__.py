@@ -1,13 +1,13 @@
 """`undeliver retractor`: run the service; take mail back, put it back, see what became of it."""
 
 import argparse
-import getpass
 import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from libs.common.arguments import between, login
 from libs.common.contracts import Contract
 from libs.common.contracts.retraction import CancelRetraction, RestoreRetraction, RetractMail
 from libs.common.terminal import Output, add_config_argument, add_json_argument
@@ -63,7 +63,7 @@ def _command(arguments: argparse.Namespace) -> Contract:
     common = {
         "tenant": arguments.tenant,
         "reason": arguments.reason,
-        "requested_by": arguments.requested_by or _login(),
+        "requested_by": arguments.requested_by or login(),
     }
     match arguments.command:
         case "restore":
@@ -108,7 +108,7 @@ def _add_retract(commands: "_Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--destination", required=True, choices=_DESTINATIONS)
     parser.add_argument(
         "--depth",
-        type=_depth,
+        type=between(0, 20),
         default=0,
         metavar="N",
         help="follow replies and forwards inside the tenant so deep (default 0); one more call of "
@@ -143,7 +143,7 @@ def _add_reading(commands: "_Commands[argparse.ArgumentParser]") -> None:
     listing = commands.add_parser("list", help="retractions, newest first")
     listing.add_argument("--tenant", type=_tenant)
     listing.add_argument("--status", help="only those that are running, held, finished …")
-    listing.add_argument("--limit", type=_limit, default=50, metavar="N")
+    listing.add_argument("--limit", type=between(1, 10_000), default=50, metavar="N")
     showing = commands.add_parser("show", help="one retraction with every copy")
     showing.add_argument("retraction_id", type=UUID, metavar="RETRACTION")
     showing.add_argument("--tenant", type=_tenant, help="where two tenants use the same id")
@@ -172,13 +172,6 @@ def _add_wait(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return "cli"
-
-
 def _message_id(text: str) -> str:
     if not (text.startswith("<") and text.endswith(">") and len(text) <= 2000):
         raise argparse.ArgumentTypeError("is written with its brackets: '<…@…>'")
@@ -201,20 +194,6 @@ def _reason(text: str) -> str:
     if not 0 < len(text) <= 1000:
         raise argparse.ArgumentTypeError("takes 1 to 1000 characters")
     return text
-
-
-def _depth(text: str) -> int:
-    return _between(text, 0, 20)
-
-
-def _limit(text: str) -> int:
-    return _between(text, 1, 10_000)
-
-
-def _between(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"takes a number from {least} to {most}")
-    return int(text)
 
 
 def _seconds(text: str) -> float:
