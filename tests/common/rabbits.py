@@ -60,15 +60,17 @@ async def taken(subscription, count=1):
 class Upstream:
     """A system that knows AMQP, and not our rules."""
 
-    def __init__(self, connection, channel):
-        self.connection = connection
+    def __init__(self, channel, raw):
         self._channel = channel
+        self._raw = raw
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url):
         async with aiormq.connect(url) as connection:
-            yield cls(connection, await connection.channel())
+            yield cls(
+                await connection.channel(), await connection.channel(publisher_confirms=False)
+            )
 
     async def publish(self, body=b"{}", *, routing_key=HAPPENED, exchange=EXCHANGE, **properties):
         """Publish with these properties and no others."""
@@ -90,7 +92,7 @@ class Upstream:
             assert old in frames
             frames = frames.replace(old, new)
         frames += self._marshalled(ContentBody(body))
-        await self._channel.write_queue.put(ChannelFrame(payload=frames, should_close=False))
+        await self._raw.write_queue.put(ChannelFrame(payload=frames, should_close=False))
 
     def _marshalled(self, frame):
-        return pamqp.frame.marshal(frame, self._channel.number)
+        return pamqp.frame.marshal(frame, self._raw.number)

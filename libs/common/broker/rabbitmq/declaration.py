@@ -13,7 +13,7 @@ from libs.common.broker.rabbitmq.names import (
 )
 from libs.common.broker.rabbitmq.steps import Step, Steps, connected
 from libs.common.broker.topology import EXCHANGE, Queue, Topology
-from libs.common.errors import PermanentError, StartError
+from libs.common.errors import PermanentError, StartError, TransientError
 
 #: RabbitMQ 4 would otherwise drop a dead letter after it was looked at 20 times.
 LOOKS_LIMIT = 1_000_000_000
@@ -122,6 +122,10 @@ class _Declaring:
         except PermanentError as error:
             self._problems.append(_sentence(name, error))
             return False
+        except TransientError as error:
+            if error.reason != "no_queue" or not self._problems:
+                raise
+            return False  # what was refused above cannot be bound here
         return True
 
 

@@ -46,6 +46,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         #: Each connection's own: an old one may be slow to end.
         self._lost = asyncio.Event()
+        self._is_up = asyncio.Event()
 
     async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
         """Return a new channel.
@@ -63,8 +64,12 @@ class Link:
                         publisher_confirms=confirms, on_return_raises=True
                     )
         except TransientError:
-            lost.set()  # whatever it was, a new connection is the remedy
+            self._lose(lost)  # whatever it was, a new connection is the remedy
             raise
+
+    async def until_up(self) -> None:
+        """Return when there is a connection, as far as anybody knows."""
+        await self._is_up.wait()
 
     async def connect(self) -> None:
         """Connect once.
@@ -76,8 +81,9 @@ class Link:
             async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
                 connection = await aiormq.connect(self._url, transport_factory=RepairingTransport())
         lost = asyncio.Event()
-        connection.closing.add_done_callback(lambda _: lost.set())
+        connection.closing.add_done_callback(lambda _: self._lose(lost))
         self._connection, self._lost = connection, lost
+        self._is_up.set()
 
     async def keeping(self) -> None:
         """Connect again after every loss, until cancelled; then close."""
@@ -91,6 +97,11 @@ class Link:
                 _log.info("broker_connected", purpose=self._purpose)
         finally:
             await self._close()
+
+    def _lose(self, lost: asyncio.Event) -> None:
+        lost.set()
+        if lost is self._lost:
+            self._is_up.clear()
 
     async def _reconnect(self) -> None:
         failures = 0

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -17,6 +17,7 @@ from libs.common.broker.rabbitmq.link import CALL_TIMEOUT_SECONDS, Link, close_c
 from libs.common.broker.rabbitmq.messages import Arrival
 from libs.common.broker.rabbitmq.names import dead_queue
 from libs.common.broker.topology import Queue
+from libs.common.errors import TransientError
 
 #: Of what the broker itself gave up on: it crashed its consumer again and again.
 CRASHED = "delivery_limit"
@@ -101,14 +102,16 @@ async def looking(link: Link, queue: Queue) -> AsyncIterator[Look]:
     try:
         look = Look(channel, queue)
         yield look
-        await look.put_back()
+        with suppress(TransientError):  # then the broker takes them back by itself
+            await look.put_back()
     finally:
         await close_channel(channel)
 
 
 def _letter_of(arrived: DeliveredMessage, queue: Queue) -> DeadLettered:
     arrival = Arrival(arrived, queue)
-    delivery = arrival.delivery(receipt=None)
+    # It was handed out before it came here; that somebody looked at it says nothing.
+    delivery = replace(arrival.delivery(receipt=None), redelivered=True)
     letter_id = arrival.own_text(messages.LETTER_ID)
     if letter_id is None:
         name = f"{queue.name}\n{delivery.publisher}\n{delivery.message.message_id}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aio_pika
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelClosed
+from aiormq.exceptions import ChannelClosed, ConnectionChannelError
 
 from libs.common.broker.rabbitmq import metrics
 from libs.common.broker.rabbitmq.errors import publish_errors
@@ -17,6 +17,8 @@ from libs.common.errors import TransientError, UndeliverError
 
 #: Messages that may wait for their confirm at a time.
 OUTSTANDING = 256
+#: The connection may still go down over what the others have sent.
+_TRIES_ALONE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +88,34 @@ class Outbox:
             with publish_errors():
                 await _put(channel, parcel)
         except UndeliverError:
-            # The broker closes the channel over one of those under way, and all of them fail: whose
-            # fault it is shows who fails alone.
-            if not _closed_by_broker(channel):
+            if not _closed_over_a_message(channel):
                 raise
             await self._send_alone(parcel)
 
     async def _send_alone(self, parcel: Parcel) -> None:
+        """Publish one that failed with all that was under way.
+
+        The broker closes a channel over one message. Whose fault it was shows who fails alone.
+        """
         async with self._alone:
-            channel = await self._link.open_channel(confirms=True)
-            try:
-                with publish_errors():
-                    await _put(channel, parcel)
-            finally:
-                await close_channel(channel)
+            for _ in range(_TRIES_ALONE):
+                await self._link.until_up()
+                try:
+                    await self._send_on_own_channel(parcel)
+                except TransientError as error:
+                    if error.reason != "broker_unreachable":
+                        raise
+                else:
+                    return
+            raise TransientError("broker_unreachable", "lost again and again")
+
+    async def _send_on_own_channel(self, parcel: Parcel) -> None:
+        channel = await self._link.open_channel(confirms=True)
+        try:
+            with publish_errors():
+                await _put(channel, parcel)
+        finally:
+            await close_channel(channel)
 
     async def _open_channel(self) -> AbstractChannel:
         async with self._opening:
@@ -135,7 +151,11 @@ async def _put(channel: AbstractChannel, parcel: Parcel) -> None:
     )
 
 
-def _closed_by_broker(channel: AbstractChannel) -> bool:
+def _closed_over_a_message(channel: AbstractChannel) -> bool:
+    """Return whether the broker closed the channel, or the connection in consequence.
+
+    The client may send a little more after the close, which RabbitMQ takes for a broken connection.
+    """
     if not channel.is_closed or channel.closing.cancelled():
         return False
-    return isinstance(channel.closing.exception(), ChannelClosed)
+    return isinstance(channel.closing.exception(), ChannelClosed | ConnectionChannelError)
