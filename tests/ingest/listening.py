@@ -186,14 +186,15 @@ class Client:
     async def is_closed(self) -> bool:
         return await self.reader.read(1) == b""
 
-    async def has_gone(self) -> bool:
-        """Wait until the server has ended the connection, whichever way."""
+    async def rest(self) -> bytes:
+        """Read until the server has ended the connection, whichever way."""
+        octets = b""
         try:
-            while await self.reader.read(65_536):
-                pass
+            while more := await self.reader.read(65_536):
+                octets += more
         except OSError:
             pass
-        return True
+        return octets
 
 
 @asynccontextmanager

@@ -96,7 +96,7 @@ async def test_a_flood_behind_starttls_ends_the_connection(keeper, tls):
     async with listening(keeper, tls=tls) as listener, Client.connect(listener.port) as client:
         client.writer.write(b"STARTTLS\r\n" + b"x" * 4_000_000)
 
-        assert await client.has_gone()
+        assert (await client.rest()).count(b"\r\n") == 1  # 220, and nothing after it
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,17 @@ async def test_everything_may_be_pipelined_in_one_encrypted_record(keeper, tls):
 
     assert replies == ["250", "250", "354", "250", "250", "250", "354", "250", "221"]
     assert keeper.contents == [MAIL, b"second\r\n"]
+
+
+async def test_what_is_pipelined_behind_the_end_is_not_obeyed(keeper, tls):
+    transaction = f"MAIL FROM:<>\r\nRCPT TO:<{ACME}>\r\nDATA\r\n".encode()
+    async with listening(keeper, tls=tls) as listener, Client.connect(listener.port) as client:
+        await client.encrypt(trusting())
+        await client.send(b"QUIT\r\n" + transaction + MAIL + b".\r\n")
+        assert (await client.reply()).startswith("221")
+        assert await client.rest() == b""
+
+    assert keeper.kept == []
 
 
 async def test_any_octets_arrive_encrypted_as_they_were_sent(keeper, tls, tmp_path):

@@ -51,7 +51,7 @@ async def test_a_client_that_is_silent_after_starttls_is_let_go(keeper, tls, han
     async with listening(keeper, tls=tls, connections=1, handshake_seconds=0.2) as listener:
         async with Client.connect(listener.port) as client:
             assert (await client.say("STARTTLS")).startswith("220")
-            assert await client.has_gone()
+            assert await client.rest() == b""
 
         assert handshakes.new("timed_out") == 1
         assert await takes_mail(listener)
@@ -82,7 +82,7 @@ async def test_what_is_no_handshake_ends_the_connection(keeper, tls, handshakes,
         async with Client.connect(listener.port) as client:
             await client.say("STARTTLS")
             await client.send(octets)
-            assert await client.has_gone()
+            assert await client.rest() == b""
 
         assert handshakes.new("failed") + handshakes.new("timed_out") == 1
         assert await takes_mail(listener)
@@ -93,7 +93,7 @@ async def test_a_client_that_leaves_amid_the_handshake_frees_its_place(keeper, t
         async with Client.connect(listener.port) as client:
             await client.say("STARTTLS")
             client.writer.close()
-            assert await client.has_gone()
+            assert await client.rest() == b""
         async with asyncio.timeout(5):
             while not handshakes.new("broken_off"):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
@@ -174,7 +174,7 @@ async def test_an_encrypted_client_that_is_idle_is_let_go(keeper, tls):
         Client.connect(listener.port) as client,
     ):
         await client.encrypt(trusting())
-        assert await client.has_gone()
+        assert await client.rest() == b""
 
 
 async def test_closing_answers_encrypted_for_what_has_arrived_and_waits_for_nobody_else(
@@ -196,7 +196,7 @@ async def test_closing_answers_encrypted_for_what_has_arrived_and_waits_for_nobo
         await keeper.begun.wait()
         closing = tasks.create_task(listener.close())
         assert (await idle.reply()).startswith("421 4.3.2")
-        assert await shaking_hands.has_gone()
+        assert await shaking_hands.rest() == b""  # nothing in the clear
         assert not closing.done()
         keeper.gate.set()
         assert (await busy.reply()).startswith("250")
