@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
-from libs.common.blobs.local import open_local_blobs
+from libs.common.blobs.opening import open_blobs
 from libs.common.broker.opening import BrokerAddress, open_broker
 from libs.common.broker.postgres import PostgresBroker
 from libs.common.broker.topology import AUDIT_EVENTS, UNDELIVER
@@ -24,6 +24,7 @@ class Site:
     def __init__(self, database, folder):
         self.database = database
         self.folder = folder
+        self.blob_url = folder.as_uri()
 
     @asynccontextmanager
     async def running(self, cable=None, configuration=CONFIGURATION, amqp_url=None, **settings):
@@ -40,7 +41,7 @@ class Site:
                 publish_timeout_seconds=chosen.publish_seconds,
             )
             broker = await stack.enter_async_context(opening)
-            self.blobs = await stack.enter_async_context(open_local_blobs(self.folder))
+            self.blobs = await stack.enter_async_context(open_blobs(self.blob_url))
             service = ingest(
                 broker,
                 postgres_dsn=dsn,
