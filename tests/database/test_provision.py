@@ -10,6 +10,7 @@ from libs.common.broker.topology import CLASSIFIER_EVENTS, UNDELIVER
 from libs.common.clock import SystemClock
 from libs.common.database.migrations import migrate
 from libs.common.database.pool import open_pool
+from libs.common.database.provisioning import provision
 from tests.commands import undeliver
 from tests.contracts.broker_rig import ids, message, take
 
@@ -133,16 +134,24 @@ async def test_a_role_that_is_no_superuser_suffices(empty, passwords, password_o
 
 
 async def test_several_may_provision_one_server_at_once(empty, passwords):
-    words = ("database", "provision", "--passwords", str(passwords), "--create-database")
+    words = ("database", "provision", "--passwords", str(passwords), "--create-database", "one")
 
     ended = await asyncio.gather(
-        *(
-            undeliver(*words, name, DATABASE_ADMIN_DSN=empty.admin_dsn)
-            for name in ("one", "two", "one")
-        )
+        *(undeliver(*words, DATABASE_ADMIN_DSN=empty.admin_dsn) for _ in range(2))
     )
 
-    assert [each.code for each in ended] == [0, 0, 0], [each.err for each in ended]
+    assert [each.code for each in ended] == [0, 0], [each.err for each in ended]
+    assert len(await empty.fetch(ROLES)) == 6
+
+
+async def test_databases_of_one_server_may_be_provisioned_at_once(empty):
+    # Their roles are the same ones, and no lock of ours reaches from one database to another.
+    names = [f"tenant{number}" for number in range(6)]
+    for name in names:
+        await empty.execute(f"create database {name}")
+
+    await asyncio.gather(*(provision(empty.dsn(name), password="x") for name in names * 2))
+
     assert len(await empty.fetch(ROLES)) == 6
 
 

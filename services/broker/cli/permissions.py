@@ -26,9 +26,10 @@ nothing. Nobody but cli configures anything. The name of the user is the publish
 With --passwords also the users themselves, as salted hashes: import that into an empty broker.
 Without it, they have to exist already.
 
-Importing adds and changes, but never removes: delete the user of a publisher that you took out of
-the configuration yourself. Import again whenever publishers change, and at every upgrade, before
-`undeliver broker topology`.
+Importing adds users and replaces the rights of these, but removes nobody: delete the user of a
+publisher that you took out of the configuration yourself. A system that is to read events needs
+another user for that, and a queue of its own: its publisher's rights are replaced. Import again
+whenever publishers change, and at every upgrade, before `undeliver broker topology`.
 """
 _EXAMPLES = """\
   undeliver broker permissions --config undeliver.yaml --passwords /run/secrets/rabbitmq > defs.json
