@@ -8,7 +8,7 @@ from tests.bench import suites
 from tests.bench.stand import TINY, on
 from tests.e2e.background import background
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
