@@ -77,7 +77,7 @@ async def run(settings: Settings) -> None:
 @asynccontextmanager
 async def _on(ground: Ground, settings: Settings) -> AsyncIterator[Ingest]:
     """Give the service on the ground that it stands on."""
-    if (files := _certificate_files(settings)) is not None:
+    if settings.tls != "off" and (files := _certificate_files(settings)) is not None:
         check_pair(files)  # what is wrong with it is told before any waiting
     async with (
         ground.blobs(settings.blob_url) as blobs,
