@@ -27,7 +27,7 @@ What came of it is announced as `retraction.accepted.v1`, `copy.settled.v1`,
 `retraction.finished.v1` …, whose `correlation_id` is that of the command. What cannot be understood
 and what its publisher may not say is dead-lettered, and announced as `delivery.dead_lettered.v1`.
 Upstream users may publish and nothing else: to read events, have the operator declare a queue,
-bind it to the exchange for the types that you want, and let your user read it.
+bind it to the exchange for the types that you want, and make you a second user who may read it.
 
 Readers ignore fields that they do not know. `x-personal` marks what may be personal data.
 """
