@@ -57,10 +57,12 @@ class Link:
                 await self._carry(server)
             except* OSError:
                 self._hang_up(abruptly=True)
-        self._hang_up(abruptly=False)
-        for _, writer in self._streams:
-            await _closed(writer)
-        self.is_over.set()
+        try:
+            self._hang_up(abruptly=False)
+            for _, writer in self._streams:
+                await _closed(writer)
+        finally:  # `end` may come while it is ending by itself
+            self.is_over.set()
 
     def end(self, *, abruptly: bool) -> None:
         """Close both connections, or reset them."""
