@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.authority import Authority
@@ -48,6 +48,7 @@ def may(pattern, name):
     return re.search(pattern, name) is not None
 
 
+@settings(deadline=None)  # others use the machine, too
 @given(publishers, routing_keys)
 def test_a_publisher_may_route_exactly_what_authority_lets_it_say(given_, key):
     authority = Authority(given_)
@@ -59,6 +60,7 @@ def test_a_publisher_may_route_exactly_what_authority_lets_it_say(given_, key):
         assert may(topic["write"], key) is allowed, (name, key, topic["write"])
 
 
+@settings(deadline=None)  # others use the machine, too
 @given(publishers)
 def test_everybody_has_both_kinds_of_permission(given_):
     authority = Authority(given_)
@@ -70,6 +72,7 @@ def test_everybody_has_both_kinds_of_permission(given_):
     assert set(users(authority)) == everybody
 
 
+@settings(deadline=None)  # others use the machine, too
 @given(publishers, st.sampled_from(UNDELIVER.queues))
 def test_a_queue_is_read_by_its_service_and_written_by_nobody(given_, queue):
     authority = Authority(given_)
@@ -89,6 +92,7 @@ def test_a_queue_is_read_by_its_service_and_written_by_nobody(given_, queue):
             assert not may(rights["configure"], place)
 
 
+@settings(deadline=None)  # others use the machine, too
 @given(publishers)
 def test_nobody_writes_to_anothers_exchange_nor_past_the_exchanges(given_):
     authority = Authority(given_)
@@ -106,6 +110,7 @@ def test_nobody_writes_to_anothers_exchange_nor_past_the_exchanges(given_):
             assert may(rights["write"], exchange) is is_own
 
 
+@settings(deadline=None)  # others use the machine, too
 @given(publishers)
 def test_an_upstream_publisher_reads_nothing(given_):
     authority = Authority(given_)
