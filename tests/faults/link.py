@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -40,43 +41,55 @@ class Weather:
 class Link:
     """A client's connection and the one to the server that answers it."""
 
-    def __init__(self, weather: Weather, client: Stream) -> None:
+    def __init__(
+        self, weather: Weather, client: socket.socket, server: str | tuple[str, int]
+    ) -> None:
         self.is_over = asyncio.Event()
         #: Bytes vanished: what follows them would make no sense.
         self.has_lost = False
+        #: Whatever is sent vanishes, though new connections are well.
+        self.is_forgotten = False
         self._weather = weather
-        self._streams = [client]
+        self._client = client
+        self._server = server
+        self._streams: list[Stream] = []
         self._carried = dict.fromkeys(Direction, 0)
-        self._work: asyncio.Task[None] | None = None
 
-    async def carry(self, server: str | tuple[str, int]) -> None:
+    def begin(self, tasks: asyncio.TaskGroup, ended: Callable[["Link"], None]) -> None:
         """Carry bytes both ways until both sides have closed, one is reset, or `end`."""
-        self._work = asyncio.current_task()
-        with suppress(asyncio.CancelledError):  # by `end` alone
-            try:
-                await self._carry(server)
-            except* OSError:
-                self._hang_up(abruptly=True)
-        try:
-            self._hang_up(abruptly=False)
-            for _, writer in self._streams:
-                await _closed(writer)
-        finally:  # `end` may come while it is ending by itself
+
+        def over(_: object) -> None:
+            self._client.close()  # also where it ended before it began
+            ended(self)
             self.is_over.set()
+
+        self._work = tasks.create_task(self._live())
+        self._work.add_done_callback(over)
 
     def end(self, *, abruptly: bool) -> None:
         """Close both connections, or reset them."""
         self._hang_up(abruptly=abruptly)
-        if self._work is not None:
-            self._work.cancel()
+        self._work.cancel()
 
     def count_anew(self) -> None:
         """Forget how much was carried."""
         self._carried = dict.fromkeys(Direction, 0)
 
-    async def _carry(self, server: str | tuple[str, int]) -> None:
-        self._streams.append(await _connect(server))
-        (requests, to_client), (answers, to_server) = self._streams
+    async def _live(self) -> None:
+        with suppress(asyncio.CancelledError):  # by `end` alone
+            try:
+                await self._carry()
+            except* OSError:
+                self._hang_up(abruptly=True)
+        self._hang_up(abruptly=False)
+        for _, writer in self._streams:
+            await _closed(writer)
+
+    async def _carry(self) -> None:
+        requests, to_client = await asyncio.open_connection(sock=self._client)
+        self._streams.append((requests, to_client))
+        answers, to_server = await _connect(self._server)
+        self._streams.append((answers, to_server))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._way(requests, to_server, Direction.TO_SERVER))
             group.create_task(self._way(answers, to_client, Direction.TO_CLIENT))
@@ -106,7 +119,7 @@ class Link:
         while True:
             due, chunk = await line.get()
             await asyncio.sleep(max(0.0, due - now()))
-            if direction in self._weather.swallowed:
+            if self.is_forgotten or direction in self._weather.swallowed:
                 self.has_lost = True  # the news of a close or reset vanishes, too
                 continue
             if chunk is None:

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -33,7 +33,7 @@ class Network:
         # Of its thread, and there once it is up.
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
-        self._listening: asyncio.Task[None]
+        self._listener: socket.socket
 
     def through(self, url: str) -> str:
         """Return the address that leads to the same server through this network."""
@@ -64,6 +64,13 @@ class Network:
         """
         self._change(swallowed=frozenset(directions or Direction))
 
+    def forget(self) -> None:
+        """Leave the connections of now half-open, as a firewall does that has forgotten them.
+
+        Unlike with `swallow`, new ones are well.
+        """
+        self._run(self._forget())
+
     def drop_after(self, size_bytes: int, direction: Direction = Direction.TO_SERVER) -> None:
         """Reset every connection that has carried so many bytes, counted anew from now."""
         self._change(drop_after=(direction, size_bytes))
@@ -73,7 +80,7 @@ class Network:
         self._run(self._end_links(abruptly=False))
 
     def reset(self) -> None:
-        """Reset every connection, as a firewall does that has forgotten them."""
+        """Reset every connection, as a host does that was started anew."""
         self._run(self._end_links(abruptly=True))
 
     def refuse(self) -> None:
@@ -96,11 +103,15 @@ class Network:
         for link in self._links:
             link.count_anew()
 
+    async def _forget(self) -> None:
+        for link in self._links:
+            link.is_forgotten = True
+
     async def _resume(self) -> None:
         vars(self._weather).update(vars(Weather()))
-        for link in [link for link in self._links if link.has_lost]:
+        for link in [link for link in self._links if link.has_lost or link.is_forgotten]:
             link.end(abruptly=True)
-        if self._listening.done():
+        if self._listener.fileno() < 0:
             await self._listen()
 
     async def _end_links(self, *, abruptly: bool) -> None:
@@ -111,34 +122,28 @@ class Network:
             await link.is_over.wait()
 
     async def _listen(self) -> None:
-        listener = socket.create_server(("127.0.0.1", self.port))
-        listener.setblocking(False)
-        self._listening = self._tasks.create_task(self._accept(listener))
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept)
 
     async def _stop_listening(self) -> None:
-        self._listening.cancel()
-        await asyncio.wait([self._listening])
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        with listener:
-            while True:
-                client, _ = await self._loop.sock_accept(listener)
-                self._tasks.create_task(self._carry(client))
-
-    async def _carry(self, client: socket.socket) -> None:
-        link = Link(self._weather, await asyncio.open_connection(sock=client))
-        self._links.add(link)
-        try:
-            await link.carry(self._server)
-        finally:
-            self._links.discard(link)
+    def _accept(self) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):  # it has thought better of it
+            client, _ = self._listener.accept()
+            link = Link(self._weather, client, self._server)
+            self._links.add(link)
+            link.begin(self._tasks, self._links.discard)
 
     async def _serve(self, is_up: threading.Event, is_over: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as self._tasks:
             await self._listen()
             is_up.set()
             await is_over.wait()
-            await self._stop_listening()
+            if self._listener.fileno() >= 0:
+                await self._stop_listening()
             await self._end_links(abruptly=True)
 
 

@@ -26,6 +26,7 @@ class Echo:
         self.url = f"amqp://user:secret@127.0.0.1:{self._listener.getsockname()[1]}/vhost"
         self.received = 0
         self.open: list[socket.socket] = []
+        self.heard_an_end = threading.Event()
 
     def work(self) -> None:
         with suppress(OSError):  # closed
@@ -47,6 +48,7 @@ class Echo:
             while piece := connection.recv(65536):
                 self.received += len(piece)
                 connection.sendall(piece)
+        self.heard_an_end.set()
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_a_delay_counts_in_each_direction_and_keeps_the_order(client, network):
     client.sendall(b"two")
 
     assert receive(client, 8) == b"one, two"
-    assert 0.3 <= time.monotonic() - begun_at < 2
+    assert time.monotonic() - begun_at >= 0.3
 
 
 def test_a_limit_holds_back_what_exceeds_it(client, network):
@@ -153,7 +155,7 @@ def test_a_limit_holds_back_what_exceeds_it(client, network):
     begun_at = time.monotonic()
 
     assert len(exchange(client, bytes(30_000))) == 30_000
-    assert 0.3 <= time.monotonic() - begun_at < 5
+    assert time.monotonic() - begun_at >= 0.3
 
 
 def test_a_half_open_connection_takes_everything_and_gives_nothing(client, network, echo):
@@ -175,6 +177,16 @@ def test_a_new_connection_while_half_open_is_accepted_and_swallowed(network, ech
     assert echo.received == 0
 
 
+def test_a_forgotten_connection_is_half_open_and_a_new_one_is_well(client, network):
+    exchange(client)
+    network.forget()
+    client.sendall(b"lost")
+
+    with connected(network) as another:
+        assert exchange(another) == b"hello"
+    assert is_silent(client)
+
+
 def test_what_is_half_open_one_way_carries_the_other_way(client, network, echo):
     exchange(client)
     network.swallow(Direction.TO_CLIENT)
@@ -188,10 +200,8 @@ def test_the_server_does_not_learn_that_a_half_open_connection_was_closed(networ
     with connected(network) as client:
         exchange(client)
         network.swallow()
-    echo.open[0].settimeout(SILENCE_SECONDS)
 
-    with pytest.raises(TimeoutError):
-        echo.open[0].recv(1, socket.MSG_PEEK)
+    assert not echo.heard_an_end.wait(SILENCE_SECONDS)
 
 
 def test_a_connection_that_lost_bytes_is_reset_when_all_is_well_again(client, network):

@@ -1,5 +1,6 @@
 """Where asyncpg's exceptions become ours."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,11 +32,16 @@ def translated() -> Iterator[None]:
     Raises:
         TransientError: `database_unreachable` or `database_conflict`.
     """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
         yield
-    except _CONFLICT as error:
-        raise TransientError("database_conflict", type(error).__name__) from error
-    except _UNREACHABLE as error:
+    except (*_CONFLICT, *_UNREACHABLE) as error:
         if isinstance(error, ValueError):  # asyncpg's way to refuse an argument: a bug of ours
             raise
-        raise TransientError("database_unreachable", type(error).__name__) from error
+        if task and task.cancelling() > cancellations:
+            # A cancelled statement ends with what asyncpg met while it was ending it. A loop that
+            # took this for an outage would go on for ever.
+            raise asyncio.CancelledError from error
+        reason = "database_conflict" if isinstance(error, _CONFLICT) else "database_unreachable"
+        raise TransientError(reason, type(error).__name__) from error
