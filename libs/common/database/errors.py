@@ -15,6 +15,7 @@ _UNREACHABLE = (
     asyncpg.InternalClientError,  # how a connection answers that the server has just ended
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still for too long
     # Refused at the door: being set up still, or its password is being changed.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,

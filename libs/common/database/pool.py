@@ -12,6 +12,9 @@ from libs.common.database.errors import translated
 CONNECT_TIMEOUT_SECONDS = 10.0
 #: No statement of ours runs longer; a lock that is held longer is a bug to be seen.
 COMMAND_TIMEOUT_SECONDS = 60.0
+#: A process that stands still, or whose machine is gone, holds the locks of its transactions: after
+#: this, the server takes them away, or no other replica could do its work.
+STALL_SECONDS = 15.0
 #: A server that stands still answers no farewell.
 _CLOSE_TIMEOUT_SECONDS = 5.0
 
@@ -23,12 +26,14 @@ async def open_pool(
     max_size: int = 10,
     application: str = "undeliver",
     command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    stall_seconds: float | None = None,
 ) -> asyncpg.Pool:
     """Open a pool whose connections see `schema` only; close it with `await pool.close()`.
 
     Before a server that stands still, a cancelled statement ends no sooner than a timed-out one:
     asyncpg waits as long again for the server to hear of it. Who has somebody waiting for an answer
-    takes a short `command_timeout_seconds`.
+    takes a short `command_timeout_seconds`. With `stall_seconds`, the server ends transactions of
+    ours that do nothing for so long.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -45,6 +50,7 @@ async def open_pool(
                 "application_name": application,
                 "timezone": "UTC",
                 "jit": "off",  # our statements are short: compiling them costs more than it saves
+                **_limits(command_timeout_seconds, stall_seconds),
             },
         )
         try:
@@ -63,8 +69,9 @@ async def pooled(
     max_size: int = 10,
     application: str = "undeliver",
     command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    stall_seconds: float = STALL_SECONDS,
 ) -> AsyncIterator[asyncpg.Pool]:
-    """Give a pool as `open_pool` does, and close it in bounded time, whatever the server does.
+    """Give a service its pool, as `open_pool` does; closed in bounded time, whatever happens.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -75,6 +82,7 @@ async def pooled(
         max_size=max_size,
         application=application,
         command_timeout_seconds=command_timeout_seconds,
+        stall_seconds=stall_seconds,
     )
     try:
         yield pool
@@ -105,3 +113,15 @@ async def reach(dsn: str) -> None:
     with translated():
         connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
         await connection.close(timeout=_CLOSE_TIMEOUT_SECONDS)
+
+
+def _limits(command_timeout_seconds: float, stall_seconds: float | None) -> dict[str, str]:
+    """Return the settings by which the server ends what we have left standing."""
+    if stall_seconds is None:
+        return {}
+    # Between the messages of one statement, only the limit of the statement counts.
+    statement_seconds = max(command_timeout_seconds, stall_seconds)
+    return {
+        "idle_in_transaction_session_timeout": f"{round(stall_seconds * 1000)}ms",
+        "statement_timeout": f"{round(statement_seconds * 1000)}ms",
+    }
