@@ -69,36 +69,32 @@ class Settling:
         moves = [(each, self._parcel(each.arrival.delivery(each), HandBack())) for each in worn]
         try:
             async with asyncio.timeout(_RELEASE_TIMEOUT_SECONDS):
-                await self._move(moves)
+                await _ack_confirmed(moves, await self._publish(moves))
         except TimeoutError:
             _log.warning("release_delayed", queue=self._queue.name, deliveries=len(worn))
         await consumption.hand_back_all()
 
     async def _move_or_hand_back(self, moves: Sequence[Move]) -> None:
-        failed = moves
         try:
-            failed, error = await self._move(moves)
-            if error is not None:
-                await self._clock.sleep(_PAUSE_SECONDS)
+            errors = await self._publish(moves)
         except asyncio.CancelledError:
-            for receipt, _ in failed:
-                receipt.consumption.hold(receipt)  # whoever cancels us settles once more
+            _hold(moves)  # whoever cancels us settles once more
+            raise
+        failed = await _ack_confirmed(moves, errors)
+        if not failed:
+            return
+        try:
+            await self._clock.sleep(_PAUSE_SECONDS)
+        except asyncio.CancelledError:
+            _hold(failed)
             raise
         for receipt, _ in failed:
             await receipt.consumption.hand_back(receipt)
-        if error is not None:
-            raise TransientError("broker_unreachable", error.reason) from error
+        reason = next(error.reason for error in errors if error is not None)
+        raise TransientError("broker_unreachable", reason)
 
-    async def _move(self, moves: Sequence[Move]) -> tuple[list[Move], UndeliverError | None]:
-        """Publish all, and ack those that are confirmed; return the others, and why."""
-        errors = await self._outbox.publish_each([parcel for _, parcel in moves])
-        failed: list[Move] = []
-        for move, error in zip(moves, errors, strict=True):
-            if error is None:
-                await move[0].consumption.ack(move[0])
-            else:
-                failed.append(move)
-        return failed, next(filter(None, errors), None)
+    async def _publish(self, moves: Sequence[Move]) -> list[UndeliverError | None]:
+        return await self._outbox.publish_each([parcel for _, parcel in moves])
 
     def _is_worn(self, receipt: Receipt) -> bool:
         """Whether the broker may soon take it for one that crashes its consumers.
@@ -128,6 +124,24 @@ class Settling:
                     messages.DEAD_LETTERED_AT: self._clock.now().isoformat(),
                 }
         return self._queue.name, {messages.ATTEMPT: delivery.attempt, messages.HANDED_BACK: True}
+
+
+async def _ack_confirmed(
+    moves: Sequence[Move], errors: Sequence[UndeliverError | None]
+) -> list[Move]:
+    """Ack what is safe elsewhere; return the rest."""
+    failed: list[Move] = []
+    for move, error in zip(moves, errors, strict=True):
+        if error is None:
+            await move[0].consumption.ack(move[0])
+        else:
+            failed.append(move)
+    return failed
+
+
+def _hold(moves: Sequence[Move]) -> None:
+    for receipt, _ in moves:
+        receipt.consumption.hold(receipt)
 
 
 def _receipt_of(delivery: Delivery) -> Receipt:
