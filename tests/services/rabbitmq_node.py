@@ -76,7 +76,9 @@ class Node:
     folder: Path
     ports: Ports = field(default_factory=lambda: Ports(*free_ports(4)))
     password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
-    _cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    #: All nodes of its cluster, when it has one; they share cookie, password and name service.
+    cluster: Sequence["Node"] = field(default=(), repr=False)
     _server: subprocess.Popen[bytes] | None = None
     _names: subprocess.Popen[bytes] | None = None
 
@@ -158,7 +160,7 @@ class Node:
         options = {
             "-address": f"localhost:{self.ports.distribution}",
             "-h": f"test{secrets.token_hex(4)}",  # two of one name at once would fail
-            "-c": self._cookie,
+            "-c": self.cookie,
         }
         run = subprocess.run(
             [self.programs.erlang / "erl_call", *chain(*options.items()), "-e"],
@@ -204,7 +206,7 @@ class Node:
         cookie = self.folder / ".erlang.cookie"
         if cookie.exists():
             return
-        cookie.write_text(self._cookie, encoding="ascii")
+        cookie.write_text(self.cookie, encoding="ascii")
         cookie.chmod(0o400)
         configuration = _CONFIGURATION.format(
             amqp=self.ports.amqp,
@@ -212,6 +214,7 @@ class Node:
             user=_ADMIN,
             password=self.password,
         )
+        configuration += _cluster_formation(self.cluster)
         (self.folder / "rabbitmq.conf").write_text(configuration, encoding="ascii")
         (self.folder / "advanced.config").write_text(_ADVANCED, encoding="ascii")
         (self.folder / "plugins").write_text("[rabbitmq_management].\n", encoding="ascii")
@@ -241,6 +244,41 @@ class Node:
     def _story(self) -> str:
         said = (self.folder / "server.out").read_text(encoding="utf-8", errors="replace")
         return "\n".join(said.splitlines()[-_STORY_LINES:])
+
+
+def cluster(programs: Programs, folder: Path, size: int) -> list[Node]:
+    """Return nodes that make one cluster once all are started, at the same time."""
+    first = Node(programs, folder / "0")
+    ports = free_ports(3 * (size - 1))
+    others = [
+        Node(
+            programs,
+            folder / str(number),
+            Ports(*ports[3 * number - 3 : 3 * number], first.ports.names),
+            first.password,
+            first.cookie,
+        )
+        for number in range(1, size)
+    ]
+    nodes = [first, *others]
+    for node in nodes:
+        node.cluster = nodes
+    return nodes
+
+
+def _cluster_formation(nodes: Sequence[Node]) -> str:
+    if not nodes:
+        return ""
+    lines = [
+        "cluster_formation.peer_discovery_backend = classic_config",
+        "cluster_formation.randomized_startup_delay_range.min = 0",
+        "cluster_formation.randomized_startup_delay_range.max = 1",
+        *(
+            f"cluster_formation.classic_config.nodes.{number} = {node.name}"
+            for number, node in enumerate(nodes, 1)
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
