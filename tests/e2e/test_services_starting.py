@@ -46,11 +46,9 @@ def test_started_before_everything_they_wait_for_each_thing_and_then_work(
 
     ground.beside.call(node_of(rabbit).start())
     stage.site.make_users()
-    all_wait(undeliver, "database", "a database server")
+    all_wait(undeliver, "database", "a database")
 
     ground.beside.call(ground.postgres.start())
-    all_wait(undeliver, "database", "their database")
-
     stage.site.make_database()
     all_wait(undeliver, "queues", "the topology")
 
