@@ -1,6 +1,7 @@
 """Mail of these tests, and its journal reports as Exchange Online sends them."""
 
 import smtplib
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -86,15 +87,22 @@ class Mail:
 
 
 def send(
-    port: int, raw: bytes, *, to: str = JOURNAL_ADDRESS, mail_from: str = JOURNAL_SENDER
+    port: int,
+    raw: bytes,
+    *,
+    to: str = JOURNAL_ADDRESS,
+    mail_from: str = JOURNAL_SENDER,
+    tls: ssl.SSLContext | None = None,
 ) -> tuple[int, str]:
-    """Hand a message over and return the reply that decided over it.
+    """Hand a message over, encrypted if so asked, and return the reply that decided over it.
 
     Raises:
         OSError: nobody listens, or the connection was cut before the reply.
     """
     smtp = smtplib.SMTP("127.0.0.1", port, timeout=90)
     try:
+        if tls is not None:
+            smtp.starttls(context=tls)
         smtp.ehlo()
         code, text = smtp.mail(mail_from)
         if code == 250:

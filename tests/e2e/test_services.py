@@ -14,6 +14,7 @@ from tests.e2e.record import Recorded
 from tests.e2e.scene import Ground, Scene, scene
 from tests.e2e.tenant import ACME, GLOBEX, Tenant
 from tests.e2e.waiting import until
+from tests.ingest.certificates import trusting, write_pair
 from tests.services.vhosts import RabbitServer
 
 pytestmark = pytest.mark.timeout(240)
@@ -23,8 +24,16 @@ _GONE = "recoverableitemsdeletions"
 
 
 @pytest.fixture(scope="module")
-def stage(ground: Ground, rabbit: RabbitServer) -> Iterator[Scene]:
-    with scene(ground, "services", rabbit, tenants=(ACME, GLOBEX)) as set_up:
+def stage(
+    ground: Ground, rabbit: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    files, _ = write_pair(tmp_path_factory.mktemp("certificate"))
+    settings = {
+        "INGEST_TLS": "required",
+        "INGEST_TLS_CERTIFICATE": str(files.certificate),
+        "INGEST_TLS_KEY": str(files.key),
+    }
+    with scene(ground, "services", rabbit, settings=settings, tenants=(ACME, GLOBEX)) as set_up:
         set_up.start()
         yield set_up
 
@@ -48,7 +57,7 @@ def heard(stage: Scene) -> Callable[..., Recorded]:
 def report(stage: Scene, mail: Mail) -> int:
     """Hand the report of a message over and return the reply."""
     (port,) = stage.undeliver.smtp_ports
-    return send(port, mail.report(), to=mail.tenant.journal_address)[0]
+    return send(port, mail.report(), to=mail.tenant.journal_address, tls=trusting())[0]
 
 
 def new_mail(stage: Scene, tenant: Tenant = ACME, *, is_bad: bool = False, people: int = 1) -> Mail:
@@ -96,6 +105,17 @@ def test_bad_mail_is_taken_back_and_every_step_is_on_record(stage, heard):
         ("copy.settled.v1", "retractor"),
         ("retraction.finished.v1", "retractor"),
     }
+
+
+def test_mail_comes_encrypted_or_not_at_all(stage, heard):
+    mail = new_mail(stage)
+    (port,) = stage.undeliver.smtp_ports
+
+    assert send(port, mail.report())[0] == 530
+    assert report(stage, mail) == 250
+
+    told = heard("mail.journaled.v1", internet_message_id=mail.internet_message_id).body
+    assert told["source"]["tls"] is True
 
 
 def test_an_upstream_system_has_mail_taken_back_and_a_person_puts_it_back(stage, heard):
