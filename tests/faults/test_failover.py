@@ -16,7 +16,8 @@ from libs.common.errors import TransientError
 from tests.contracts.broker_rig import CLASSIFIER, TOPOLOGY, message
 from tests.services.places import open_place
 from tests.services.rabbitmq import programs_under_test, server_of
-from tests.services.rabbitmq_node import Node, cluster
+from tests.services.rabbitmq_cluster import cluster
+from tests.services.rabbitmq_node import Node
 from tests.services.vhosts import Vhost, fresh
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]

@@ -77,8 +77,8 @@ class Node:
     ports: Ports = field(default_factory=lambda: Ports(*free_ports(4)))
     password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
-    #: All nodes of its cluster, when it has one; they share cookie, password and name service.
-    cluster: Sequence["Node"] = field(default=(), repr=False)
+    #: Lines for rabbitmq.conf.
+    more: Sequence[str] = field(default=(), repr=False)
     _server: subprocess.Popen[bytes] | None = None
     _names: subprocess.Popen[bytes] | None = None
 
@@ -214,8 +214,8 @@ class Node:
             user=_ADMIN,
             password=self.password,
         )
-        configuration += _cluster_formation(self.cluster)
-        (self.folder / "rabbitmq.conf").write_text(configuration, encoding="ascii")
+        lines = "".join(f"{line}\n" for line in self.more)
+        (self.folder / "rabbitmq.conf").write_text(configuration + lines, encoding="ascii")
         (self.folder / "advanced.config").write_text(_ADVANCED, encoding="ascii")
         (self.folder / "plugins").write_text("[rabbitmq_management].\n", encoding="ascii")
 
@@ -244,41 +244,6 @@ class Node:
     def _story(self) -> str:
         said = (self.folder / "server.out").read_text(encoding="utf-8", errors="replace")
         return "\n".join(said.splitlines()[-_STORY_LINES:])
-
-
-def cluster(programs: Programs, folder: Path, size: int) -> list[Node]:
-    """Return nodes that make one cluster once all are started, at the same time."""
-    first = Node(programs, folder / "0")
-    ports = free_ports(3 * (size - 1))
-    others = [
-        Node(
-            programs,
-            folder / str(number),
-            Ports(*ports[3 * number - 3 : 3 * number], first.ports.names),
-            first.password,
-            first.cookie,
-        )
-        for number in range(1, size)
-    ]
-    nodes = [first, *others]
-    for node in nodes:
-        node.cluster = nodes
-    return nodes
-
-
-def _cluster_formation(nodes: Sequence[Node]) -> str:
-    if not nodes:
-        return ""
-    lines = [
-        "cluster_formation.peer_discovery_backend = classic_config",
-        "cluster_formation.randomized_startup_delay_range.min = 0",
-        "cluster_formation.randomized_startup_delay_range.max = 1",
-        *(
-            f"cluster_formation.classic_config.nodes.{number} = {node.name}"
-            for number, node in enumerate(nodes, 1)
-        ),
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
