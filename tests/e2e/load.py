@@ -13,8 +13,8 @@ from tests.e2e.exchange import exchange
 from tests.e2e.scene import Scene
 from tests.e2e.waiting import until
 
-#: From one more report accepted to the blow.
-_LONGEST_PAUSE_SECONDS = 0.2
+#: From one more report accepted to the blow: as long as a message is in somebody's hands.
+_LONGEST_PAUSE_SECONDS = 0.05
 _STREAMS = count(1)
 
 #: Breaks something on entering, and mends it on leaving.
@@ -40,10 +40,10 @@ def under_load(stage: Scene, blows: Sequence[Blow], *, size: int, seed: int = 20
     stage.deliver(mails)
     with exchange(*stage.undeliver.smtp_ports) as sender:
         for start, blow in zip(range(0, len(mails), size), blows, strict=True):
-            middle = start + size // 2
-            before, during = mails[start:middle], mails[middle : start + size]
+            most = start + size * 3 // 4
+            before, during = mails[start:most], mails[most : start + size]
             sender.send(before)
-            enough = len(sender.accepted) + chance.randint(1, len(before) // 2)
+            enough = len(sender.accepted) + chance.randint(1, len(before) * 2 // 3)
             until(lambda: len(sender.accepted) >= enough, "more reports")  # noqa: B023
             time.sleep(chance.uniform(0, _LONGEST_PAUSE_SECONDS))
             with blow(stage):
