@@ -16,7 +16,7 @@ Outcome = Literal["replayed", "not_there", "would_replay"]
 
 APP_ID = "undeliver-cli"
 #: Nobody who may speak of a tenant was heard: it was refused, not expected, or never looked at.
-_PROVES_NO_TENANT = frozenset({"not_authorised", "unknown_type", "delivery_limit"})
+_PROVES_NO_TENANT = frozenset({"not_authorised", "unknown_type", "delivery_limit", "expired"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ async def test_the_record_follows_from_the_letter(exchange, replay):
     [
         {"reason": "not_authorised"},  # whoever was refused may have named any tenant
         {"reason": "delivery_limit"},  # nobody ever looked whether he may
+        {"reason": "expired"},
         {"body": b"not json"},
         {"tenant": "globex"},  # not what the body says
         {"type": "mail.unheard.v1"},

@@ -3,11 +3,14 @@
 import asyncio
 from contextlib import aclosing
 
+import aio_pika
 import pytest
 
 from libs.common.broker.port import DeadLetter
 from libs.common.broker.rabbitmq.looking import looking
+from libs.common.broker.rabbitmq.messages import outgoing
 from libs.common.broker.rabbitmq.names import dead_queue
+from libs.common.broker.topology import EXCHANGE
 from libs.common.errors import PermanentError
 from tests.common.rabbits import broker, declared
 from tests.contracts.broker_dead_letters import bury
@@ -119,6 +122,25 @@ async def test_what_the_broker_gave_up_on_has_one_name(vhost, ingest, cli):
     async with broker(vhost, "classifier") as classifier:
         [replayed] = await take(classifier, CLASSIFIER)
     assert (replayed.publisher, replayed.attempt) == ("ingest", 1)
+
+
+async def test_what_expired_before_anybody_looked_did_not_crash_its_consumer(vhost, ingest, cli):
+    """Whoever publishes past our adapter may set an `expiration`."""
+    async with await aio_pika.connect(vhost.url_for("ingest")) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        hasty = outgoing(message("hasty"), publisher="ingest")
+        hasty.expiration = 0.001
+        await exchange.publish(hasty, hasty.type)
+
+    homes = [each.name for each in TOPOLOGY.queues if {hasty.type, "#"} & {*each.types}]
+    letters = await all_letters(cli, len(homes))
+    assert {each.delivery.queue for each in letters} == {*homes}
+    assert {(each.reason, each.delivery.publisher) for each in letters} == {("expired", "ingest")}
+    [own] = [each for each in letters if each.delivery.queue == CLASSIFIER]
+    assert await cli.dead_letters.replay(own.dead_letter_id)
+    async with broker(vhost, "classifier") as classifier:
+        assert ids(await take(classifier, CLASSIFIER)) == ["hasty"]
 
 
 async def test_a_service_sees_its_own_and_may_not_replay(vhost, ingest, classifier, cli):

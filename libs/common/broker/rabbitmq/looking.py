@@ -19,8 +19,10 @@ from libs.common.broker.rabbitmq.names import dead_queue
 from libs.common.broker.topology import Queue
 from libs.common.errors import TransientError
 
-#: Of what the broker itself gave up on: it crashed its consumer again and again.
+#: Of what the broker itself gave up on: it crashed its consumer again and again,
 CRASHED = "delivery_limit"
+#: or its publisher had set an `expiration`, and it was over before anybody looked.
+EXPIRED = "expired"
 
 _IDS = UUID("9d0c0a35-6f0e-4a2b-8a39-0d3b5d9be6f4")
 
@@ -115,15 +117,18 @@ def _letter_of(arrived: DeliveredMessage, queue: Queue) -> DeadLettered:
     letter_id = arrival.own_text(messages.LETTER_ID)
     if letter_id is None:
         name = f"{queue.name}\n{delivery.publisher}\n{delivery.message.message_id}"
-        return DeadLettered(str(uuid5(_IDS, name)), delivery, CRASHED, _died_at(arrival))
+        reason, at = _own_death(arrival)
+        return DeadLettered(str(uuid5(_IDS, name)), delivery, reason, at)
     reason = arrival.own_text(messages.REASON) or ""
     at = datetime.fromisoformat(arrival.own_text(messages.DEAD_LETTERED_AT) or "")
     return DeadLettered(letter_id, delivery, reason, at)
 
 
-def _died_at(arrival: Arrival) -> datetime:
-    """Return when the broker gave it up, by its own record: good enough to sort by."""
+def _own_death(arrival: Arrival) -> tuple[str, datetime]:
+    """Return why and when the broker gave it up, by its own record: the time only to sort by."""
     deaths = arrival.headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else None
-    at = first.get("time") if isinstance(first, dict) else None
-    return at if isinstance(at, datetime) else datetime.fromtimestamp(0, UTC)
+    death = first if isinstance(first, dict) else {}
+    reason = EXPIRED if death.get("reason") == EXPIRED else CRASHED
+    at = death.get("time")
+    return reason, at if isinstance(at, datetime) else datetime.fromtimestamp(0, UTC)
