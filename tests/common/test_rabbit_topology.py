@@ -13,6 +13,7 @@ from libs.common.errors import StartError, TransientError
 from tests.common.rabbits import broker, declared
 from tests.contracts.broker_rig import CLASSIFIER, TOPOLOGY, ids, message, take
 
+_TOLD = {"password": "user or password", "vhost": "virtual host", "host": "ConnectionRefusedError"}
 #: Refused or ignored by one version or another (RabbitMQ 4.0 and 4.3 release notes).
 UNPORTABLE = {
     "x-max-priority",
@@ -105,8 +106,11 @@ async def test_one_that_cannot_be_declared_does_not_keep_the_others_from_it(vhos
 async def test_whoever_may_not_declare_is_told_who_may(vhost):
     await vhost.add_publisher("soar", configure="^$")
 
-    with pytest.raises(StartError, match="use the operator's, `cli`"):
+    with pytest.raises(StartError, match="use the operator's, `cli`") as refused:
         await declare(vhost.url_for("soar"), TOPOLOGY)
+
+    assert len(str(refused.value).splitlines()) == 1
+    assert "may not declare undeliver and" in str(refused.value)
 
 
 async def test_a_service_needs_no_rights_to_see_what_is_missing(vhost):
@@ -155,5 +159,7 @@ async def test_a_broker_that_cannot_be_entered_is_unreachable_and_no_secret_is_t
             raise AssertionError("it let us in")
 
     assert refused.value.reason == "broker_unreachable"
+    assert caplog.text == ""  # whoever gets the error says it: the client's own lines never end
+    assert _TOLD[problem] in refused.value.detail
     for secret in (password, "wrong"):
         assert secret not in str(refused.value) + caplog.text

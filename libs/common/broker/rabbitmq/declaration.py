@@ -1,6 +1,6 @@
 """What the operator's user does before anybody publishes: declare exchanges, queues, bindings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aiormq.abc import AbstractConnection
 
@@ -84,9 +84,10 @@ class _Declaring:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._problems: list[str] = []
+        self._refused: dict[str, str] = {}
 
     async def everything(self, topology: Topology) -> list[str]:
-        """Declare all; return a sentence for each refusal."""
+        """Declare all; return a sentence for each problem, and one for all that is not allowed."""
         for name, kind in exchanges_of(topology).items():
             await self._exchange(name, kind)
         for queue in topology.queues:
@@ -98,7 +99,7 @@ class _Declaring:
                 # The marker last: where it is, the binding was made.
                 if await self._bind(queue.name, EXCHANGE, type_):
                     await self._exchange(bound_marker(queue.name, type_), "direct")
-        return self._problems
+        return self._problems + _refusal(self._refused)
 
     async def _exchange(self, name: str, kind: str) -> bool:
         return await self._do(
@@ -120,10 +121,13 @@ class _Declaring:
         try:
             await self._steps.take(step)
         except PermanentError as error:
-            self._problems.append(_sentence(name, error))
+            if error.reason == "conflict":
+                self._problems.append(_difference(name, error))
+            else:
+                self._refused.setdefault(name, error.detail)
             return False
         except TransientError as error:
-            if error.reason != "no_queue" or not self._problems:
+            if error.reason != "no_queue" or not (self._problems or self._refused):
                 raise
             return False  # what was refused above cannot be bound here
         return True
@@ -136,13 +140,20 @@ def own_bindings(queue: Queue, topology: Topology) -> Iterator[tuple[str, str]]:
     yield queue.name, REPLAY_EXCHANGE
 
 
-def _sentence(name: str, error: PermanentError) -> str:
-    if error.reason == "conflict":
-        return (
-            f"{name} exists with other arguments ({error.detail}): these cannot change; "
-            "give the changed queue a new version at the end of its name"
-        )
-    return f"{name}: this user may not declare it ({error.detail}); use the operator's, `cli`"
+def _difference(name: str, error: PermanentError) -> str:
+    return (
+        f"{name} exists with other arguments ({error.detail}): these cannot change; "
+        "give the changed queue a new version at the end of its name"
+    )
+
+
+def _refusal(refused: Mapping[str, str]) -> list[str]:
+    """Return one sentence: whoever may not declare one mostly may not declare any."""
+    if not refused:
+        return []
+    name, detail = next(iter(refused.items()))
+    others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return [f"this user may not declare {name}{others} ({detail}); use the operator's, `cli`"]
 
 
 def _require_version(connection: AbstractConnection) -> None:

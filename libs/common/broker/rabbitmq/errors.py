@@ -12,13 +12,16 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
     PublishError,
 )
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, InvalidFrameError
 from pamqp.exceptions import PAMQPException
 
 from libs.common.errors import PermanentError, TransientError, UndeliverError
 
 #: The client raises them for a lost connection; the last is its "channel() on a closed connection".
 CONNECTION_ERRORS = (AMQPError, PAMQPException, OSError, EOFError, RuntimeError)
+
+#: What the client waits for when it enters a virtual host. A refusal has no error of its own.
+_OPENED = "Connection.OpenOk"
 
 
 @contextmanager
@@ -86,6 +89,10 @@ def _translated(error: Exception) -> UndeliverError:
             return TransientError("no_queue", _text(error))
         case ProbableAuthenticationError():
             return TransientError("broker_unreachable", "user or password is refused")
+        case InvalidFrameError() if _OPENED in str(error):
+            return TransientError(
+                "broker_unreachable", "there is no such virtual host, or this user may not enter it"
+            )
     return TransientError("broker_unreachable", type(error).__name__)
 
 

@@ -1,12 +1,18 @@
 """The socket under a connection, with a reader that repairs frames."""
 
 import asyncio
+import logging
 from typing import Any
 
 from aiormq.connection import TransportFactory
 from yarl import URL
 
 from libs.common.broker.rabbitmq.frames import PREFIX_BYTES, readable
+
+_EVERY_ATTEMPT = "error when creating transport: %r"
+# What the client says of each attempt that fails. We say once that an outage began, and a command
+# says why it failed.
+logging.getLogger("aiormq.connection").addFilter(lambda record: record.msg != _EVERY_ATTEMPT)
 
 
 class RepairingTransport(TransportFactory):
