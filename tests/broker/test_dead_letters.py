@@ -177,6 +177,14 @@ def test_what_to_replay_is_said_in_exactly_one_way(words, monkeypatch):
         parsed("dead-letters", "replay", *words)
 
 
+@pytest.mark.parametrize("words", [("list",), ("show", "an-id"), ("replay", "--all")])
+def test_whoever_is_shown_no_dead_letters_is_not_told_that_there_are_none(words, monkeypatch):
+    monkeypatch.setenv("CLI_AMQP_URL", "amqp://soar:secret@127.0.0.1:1/none")
+
+    with pytest.raises(ConfigurationError, match="signs in as soar"):
+        parsed("dead-letters", *words)
+
+
 async def test_a_broker_that_does_not_answer_is_named_without_its_password():
     ended = await undeliver(
         *("broker", "dead-letters", "list"), CLI_AMQP_URL="amqp://cli:hunter2@127.0.0.1:1/none"
@@ -185,4 +193,5 @@ async def test_a_broker_that_does_not_answer_is_named_without_its_password():
     assert ended.code == 1
     assert "broker_unreachable" in ended.err
     assert "hunter2" not in ended.err
+    assert len(ended.err.splitlines()) == 1
     assert not ended.out

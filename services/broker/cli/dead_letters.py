@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from libs.common.arguments import between, instant, login
+from libs.common.authority import OPERATOR
 from libs.common.broker.topology import UNDELIVER
 from libs.common.errors import ConfigurationError
 from libs.common.instance import cli_connection
@@ -74,6 +75,11 @@ def work(arguments: argparse.Namespace) -> Callable[[], Coroutine[None, None, in
     output = Output(as_json=arguments.json)
     wanted = _wanted(arguments)
     address = cli_connection(arguments.data).broker
+    if address.publisher not in {None, OPERATOR}:
+        raise ConfigurationError(
+            f"CLI_AMQP_URL: signs in as {address.publisher}, to whom dead letters are not shown; "
+            f"give the address of {OPERATOR}"
+        )
     match arguments.deed:
         case "list":
             return partial(letter_commands.list_letters, output, wanted, address)
