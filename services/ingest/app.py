@@ -50,6 +50,8 @@ from services.ingest.workers.sweep import sweep
 from services.ingest.workers.tokens import remember_tokens
 
 SCHEMA = "ingest"
+#: What has arrived whole when the process is told to stop is kept and answered first.
+_DRAIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ async def _tables(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
         schema=SCHEMA,
         application="undeliver-ingest",
         command_timeout_seconds=ANSWER_SECONDS,
+        stop_seconds=_DRAIN_SECONDS,
     ) as pool:
         await migrate(pool, SQL)
         yield pool

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import structlog
 
+from libs.common.broker.beside import beside
 from libs.common.database.errors import translated
 
 #: A connection attempt that takes longer counts as unreachable.
@@ -17,6 +19,12 @@ COMMAND_TIMEOUT_SECONDS = 60.0
 STALL_SECONDS = 15.0
 #: A server that stands still answers no farewell.
 _CLOSE_TIMEOUT_SECONDS = 5.0
+#: How long statements may go on once their process is told to stop: well within its grace period,
+#: with all that is closed after them.
+STOP_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 0.5
+
+_log = structlog.get_logger()
 
 
 async def open_pool(
@@ -70,8 +78,12 @@ async def pooled(
     application: str = "undeliver",
     command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
     stall_seconds: float = STALL_SECONDS,
+    stop_seconds: float = STOP_SECONDS,
 ) -> AsyncIterator[asyncpg.Pool]:
     """Give a service its pool, as `open_pool` does; closed in bounded time, whatever happens.
+
+    `stop_seconds` after the task that entered was cancelled, the connections are cut that others
+    still use.
 
     Raises:
         TransientError: `database_unreachable`.
@@ -84,14 +96,27 @@ async def pooled(
         command_timeout_seconds=command_timeout_seconds,
         stall_seconds=stall_seconds,
     )
+    owner = asyncio.current_task()
+    assert owner is not None  # noqa: S101 - a coroutine that runs has a task
     try:
-        yield pool
+        async with beside(_cutting(pool, owner, stop_seconds)):
+            yield pool
     finally:
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def _cutting(pool: asyncpg.Pool, owner: "asyncio.Task[object]", stop_seconds: float) -> None:
+    # A statement before a server that stands still does not end when it is cancelled: asyncpg waits
+    # for the server to hear of it.
+    while not owner.cancelling():  # noqa: ASYNC110 - the body ends last, and nothing else tells
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+    await asyncio.sleep(stop_seconds)
+    _log.warning("database_connections_cut", after_seconds=stop_seconds)
+    pool.terminate()
 
 
 async def check_database(pool: asyncpg.Pool) -> None:
