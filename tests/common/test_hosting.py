@@ -16,9 +16,10 @@ from libs.common.broker.readiness import check_queues
 from libs.common.broker.topology import UNDELIVER
 from libs.common.clock import SystemClock
 from libs.common.database.pool import check_database, pooled
-from libs.common.errors import ConfigurationError, StartError, TransientError
+from libs.common.errors import ConfigurationError, PermanentError, StartError, TransientError
 from libs.common.hosting.host import host
 from libs.common.hosting.start import Start
+from libs.common.runtime import run_together
 from libs.common.settings import ServiceSettings
 from tests.common.hosted import PATIENCE_SECONDS, becomes
 from tests.common.test_watching import FILE
@@ -37,6 +38,7 @@ class Service:
     """The smallest service on real foundations; it can fail where a test wants it to."""
 
     fails: list[Exception] = field(default_factory=list)
+    loop_fails: list[Exception] = field(default_factory=list)
     begun: int = 0
     ended: int = 0
 
@@ -59,11 +61,13 @@ class Service:
     async def run(self) -> None:
         self.begun += 1
         try:
-            if self.fails:
-                raise self.fails.pop(0)
-            await asyncio.Event().wait()
+            await run_together({"fails": self._fail, "waits": asyncio.Event().wait})
         finally:
             self.ended += 1
+
+    async def _fail(self) -> None:
+        if self.loop_fails:
+            raise self.loop_fails.pop(0)
 
 
 @pytest.fixture
@@ -164,12 +168,24 @@ async def test_what_fails_for_now_halfway_is_begun_anew_and_left_closed(
     assert service.begun == service.ended
 
 
+@pytest.mark.parametrize("error", [TransientError("away"), PermanentError("refused")])
+async def test_a_loop_that_fails_is_begun_anew_with_the_others(database, settings, error):
+    await declare(database.superuser_dsn, UNDELIVER)
+    service, given = Service(loop_fails=[error]), settings(database.dsn_for("audit"))
+    async with hosted(given, service):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while service.begun < 2:
+                await becomes(given.http_port, 200)
+
+    assert (service.begun, service.ended) == (2, 2)
+
+
 async def test_a_bug_ends_it(database, settings):
     await declare(database.superuser_dsn, UNDELIVER)
     given = settings(database.dsn_for("audit"))
 
     with pytest.raises(ExceptionGroup) as raised:
-        async with hosted(given, Service(fails=[KeyError("a bug")])) as task:
+        async with hosted(given, Service(loop_fails=[KeyError("a bug")])) as task:
             await task
 
     assert raised.group_contains(KeyError)

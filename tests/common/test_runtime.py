@@ -279,3 +279,4 @@ async def test_the_first_loop_to_fail_ends_the_others():
 
     assert ended == ["wait"]
     assert caught.group_contains(StartError, match="lost its lease")
+    assert asyncio.current_task().cancelling() == 0  # else it would look as if told to stop
