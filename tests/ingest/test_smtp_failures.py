@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import tempfile
+from contextlib import suppress
 
 import pytest
 from structlog.testing import capture_logs
@@ -81,7 +82,7 @@ async def test_an_error_after_the_message_leaves_no_transaction_behind(keeper, m
         raise RuntimeError("bug")
 
     async with (
-        listening(keeper, idle_seconds=0.3) as listener,
+        listening(keeper, idle_seconds=1.0) as listener,
         Client.connect(listener.port) as client,
     ):
         with monkeypatch.context() as patch:
@@ -133,6 +134,43 @@ async def test_a_client_that_leaves_after_the_end_has_its_message_kept_once(keep
             keeper.gate.set()
 
     assert keeper.contents == [MAIL]
+
+
+class Crowd:
+    """Stands where the handler does, and says how many messages are there."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.size = 0
+
+    async def __call__(self, mail):
+        self.size += 1
+        await self.gate.wait()
+
+    async def until(self, size):
+        while self.size < size:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("limit", [{"large_at_once": 2, "memory_bytes": 100}, {"connections": 2}])
+async def test_clients_that_leave_after_the_end_pile_up_no_messages(limit):
+    crowd = Crowd()
+    async with listening(crowd, **limit) as listener, asyncio.timeout(10):
+        for number in (1, 2):
+            async with Client.connect(listener.port) as leaving:
+                await leaving.begin()
+                await leaving.send(b"x" * 5000 + b"\r\n.\r\n")
+                await crowd.until(number)
+        async with Client.connect(listener.port) as third:
+            await third.begin()
+            await third.send(b"x" * 5000 + b"\r\n.\r\n")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(crowd.until(3), 0.3)
+            size = crowd.size
+            crowd.gate.set()
+            assert (await third.reply()).startswith("250")
+
+    assert size == 2
 
 
 async def test_a_client_that_leaves_before_the_end_leaves_nothing(keeper, tmp_path):
@@ -191,9 +229,9 @@ async def test_an_idle_client_is_let_go(keeper):
 
 
 async def test_a_slow_client_that_gets_on_is_not_cut_off(keeper):
-    async with connected(keeper, idle_seconds=0.4) as client:
+    async with connected(keeper, idle_seconds=1.0) as client:
         await client.begin()
-        for _ in range(8):
+        for _ in range(15):
             await client.send(b"x" * 5000 + b"\r\n")
             await asyncio.sleep(0.1)
         await client.send(b".\r\n")
@@ -216,10 +254,10 @@ async def test_a_trickle_is_not_getting_on(keeper):
 
 async def test_keeping_a_message_may_take_longer_than_a_client_may_be_idle(keeper):
     keeper.gate = asyncio.Event()
-    async with connected(keeper, idle_seconds=0.1) as client:
+    async with connected(keeper, idle_seconds=0.5) as client:
         await client.begin()
         await client.send(MAIL + b".\r\n")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         keeper.gate.set()
 
         assert (await client.reply()).startswith("250")
@@ -263,6 +301,24 @@ async def test_closing_answers_for_what_has_arrived_and_says_goodbye(keeper):
             await closing
 
     assert keeper.contents == [MAIL]
+
+
+async def test_a_client_that_was_on_its_way_in_when_the_door_was_shut_holds_nothing_up(keeper):
+    keeper.gate = asyncio.Event()
+    async with (
+        asyncio.TaskGroup() as tasks,
+        listening(keeper) as listener,
+        Client.connect(listener.port) as busy,
+    ):
+        await busy.begin()
+        await busy.send(MAIL + b".\r\n")
+        await keeper.begun.wait()
+        closing = tasks.create_task(listener.close())
+        async with Client.connect(listener.port, greet=False) as newcomer, asyncio.timeout(5):
+            assert (await newcomer.reply()).startswith("421 4.3.2")
+            assert await newcomer.is_closed()
+            keeper.gate.set()
+            await closing
 
 
 async def test_a_port_that_is_taken_is_said_in_one_sentence(listener, keeper):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -53,6 +53,8 @@ class Listener:
         self._tasks = tasks
         self._clock = clock
         self._sessions: set[Connection] = set()
+        #: Taken until a message is kept, whether its client stays or not: they bound our memory.
+        self._turns = asyncio.Semaphore(limits.connections)
         self._large = asyncio.Semaphore(limits.large_at_once)
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -69,6 +71,8 @@ class Listener:
         self._sessions.add(session)
         self._is_empty.clear()
         metrics.SMTP_CONNECTIONS.inc()
+        if self.is_closing:  # it was on its way in when the door was shut
+            session.end()
 
     def session_ended(self, session: Connection) -> None:
         """Forget a session."""
@@ -84,15 +88,23 @@ class Listener:
         A client that goes away meanwhile ends its session, not this work: what has begun is
         finished, and the client's next attempt finds it done.
         """
-        async with self._large if spool.is_on_disk else nullcontext():
+        async with AsyncExitStack() as turns:
+            await turns.enter_async_context(self._turns)
+            if spool.is_on_disk:
+                await turns.enter_async_context(self._large)
             try:
                 content = await spool.content()
             except UndeliverError as error:
                 return _answer_to(error)
             mail = describe(content, spool.sha256, self._clock.now())
-            return await asyncio.shield(self._tasks.create_task(self._kept(mail)))
+            work = self._tasks.create_task(self._kept(mail, turns.pop_all()))
+        return await asyncio.shield(work)
 
-    async def _kept(self, mail: ReceivedMail) -> str:
+    async def _kept(self, mail: ReceivedMail, turns: AsyncExitStack) -> str:
+        async with turns:
+            return await self._accepted(mail)
+
+    async def _accepted(self, mail: ReceivedMail) -> str:
         try:
             await self._accept(mail)
         except UndeliverError as error:

@@ -29,6 +29,7 @@ class Spool:
         self._limit_bytes = limit_bytes
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
+        self._is_over = False
         self._sha256 = hashlib.sha256()
         self.size_bytes = 0
         #: Why the message cannot be taken after all.
@@ -45,6 +46,7 @@ class Spool:
         traceback: TracebackType | None,
     ) -> None:
         """Free memory and disk."""
+        self._is_over = True
         self._free()
 
     @property
@@ -105,6 +107,8 @@ class Spool:
             self._chunks.clear()
         self._sha256.update(chunk)
         self._file.write(chunk)
+        if self._is_over:  # the client left while this thread made the file
+            self._free()
 
     @staticmethod
     def _read_from_disk(file: IO[bytes]) -> bytes:
