@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from libs.common.database.errors import translated
+from libs.common.database.migrations import migrate
 from libs.common.database.pool import pooled
 from libs.common.errors import TransientError
 
@@ -35,3 +36,22 @@ async def test_a_statement_that_takes_its_time_is_not_taken_for_one_that_stands_
         connection.transaction(),
     ):
         await connection.execute("select pg_sleep($1)", 3 * _STALL_SECONDS)
+
+
+async def test_a_migration_may_take_longer_than_any_statement_at_work(
+    database, tmp_path, monkeypatch
+):
+    package = tmp_path / "slow_migrations"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "0001_slow.sql").write_text(f"select pg_sleep({3 * _STALL_SECONDS})")
+    monkeypatch.syspath_prepend(tmp_path)
+    async with pooled(
+        database.dsn_for("audit"),
+        schema="audit",
+        command_timeout_seconds=_STALL_SECONDS,
+        stall_seconds=_STALL_SECONDS,
+    ) as pool:
+        await migrate(pool, package.name)
+
+        assert await pool.fetchval("select number from migrations") == 1

@@ -51,6 +51,7 @@ async def migrate(pool: asyncpg.Pool, package: str) -> None:
     """
     with translated(), _provisioned():
         async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"set local statement_timeout = '{_LIMIT_SECONDS:.0f}s'")
             await connection.execute(
                 "select pg_advisory_xact_lock($1)", _LOCK, timeout=_LIMIT_SECONDS
             )
