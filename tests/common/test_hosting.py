@@ -257,3 +257,29 @@ async def test_another_reason_to_wait_is_said_at_once(clock):
                 await task
 
     assert [each["reason"] for each in logs] == ["broker_unreachable", "database_unreachable"]
+
+
+async def test_what_fails_soon_after_each_start_waits_longer_and_longer(clock):
+    start, paused = Start("audit", (), clock), []
+
+    async def pause_after(ran_seconds: float) -> None:
+        start.succeeded()
+        await clock.advance(ran_seconds)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(start.pause(PermanentError("refused")))
+            begun = clock.monotonic()
+            while not task.done():
+                await clock.advance(1)
+        paused.append(clock.monotonic() - begun)
+
+    with capture_logs() as logs:
+        for ran_seconds in (1, 1, 1, 3600):
+            await pause_after(ran_seconds)
+
+    assert paused == [1, 2, 4, 1]
+    said = [(each["event"], each["log_level"]) for each in logs]
+    assert said[:3] == [
+        ("start_delayed", "error"),
+        ("start_resumed", "info"),
+        ("start_delayed", "error"),
+    ]

@@ -7,12 +7,14 @@ from functools import partial
 import structlog
 
 from libs.common.clock import Clock
-from libs.common.errors import TransientError, UndeliverError
+from libs.common.errors import PermanentError, TransientError, UndeliverError
 from libs.common.readiness import Check
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 10.0
 _SAY_EVERY_SECONDS = 60.0
+#: What fails sooner after its start had not really begun: the next pause goes on growing.
+_STEADY_SECONDS = 60.0
 
 _OK = "ok"
 _NOT_TRIED = "not_tried"
@@ -34,6 +36,7 @@ class Start:
         self._is_held_up = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._waits_since: float | None = None
+        self._succeeded_at = 0.0
         self._said: tuple[str, float] | None = None
 
     @property
@@ -55,13 +58,18 @@ class Start:
     async def pause(self, error: UndeliverError) -> None:
         """Wait before the next attempt: 1 s, 2 s … 10 s. Says so at first, then once a minute."""
         now = self._clock.monotonic()
-        if self._waits_since is None:
+        if self._waits_since is None or (
+            self._said is None and now - self._succeeded_at >= _STEADY_SECONDS
+        ):
             self._waits_since = now
+            self._pause_seconds = _FIRST_PAUSE_SECONDS
         if not self._is_held_up:
             self._states[_SERVICE] = error.reason
         if self._is_due(error.reason, now):
             self._said = (error.reason, now)
-            _log.warning(
+            # What is refused passes only when somebody allows it.
+            write = _log.error if isinstance(error, PermanentError) else _log.warning
+            write(
                 "start_delayed",
                 service=self._service,
                 reason=error.reason,
@@ -74,12 +82,12 @@ class Start:
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
-        """Everything is there. The next wait, if it comes to one, begins anew."""
+        """Everything is there. Once it has lasted, the next wait begins anew."""
+        self._succeeded_at = self._clock.monotonic()
         if self._waits_since is not None:
-            waited_seconds = round(self._clock.monotonic() - self._waits_since)
+            waited_seconds = round(self._succeeded_at - self._waits_since)
             _log.info("start_resumed", service=self._service, waited_seconds=waited_seconds)
-        self._waits_since, self._said = None, None
-        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._said = None
 
     def _is_due(self, reason: str, now: float) -> bool:
         if self._said is None:
