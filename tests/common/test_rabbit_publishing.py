@@ -207,6 +207,18 @@ async def test_what_is_under_way_when_the_connection_goes_fails_at_once(vhost, i
     assert errors == {(TransientError, "broker_unreachable")}
 
 
+async def test_an_alarm_is_not_followed_by_all_that_was_given_up_meanwhile(vhost, ingest):
+    async with broker(vhost, "ingest", publish_timeout_seconds=0.1) as impatient:
+        async with vhost.memory_alarm():
+            for _ in range(20):
+                with pytest.raises(TransientError, match="publish_timeout"):
+                    await impatient.publish([message("m1")])
+        await publish_until_confirmed(impatient, "m2")
+
+    # One at the least: it takes a publish to learn of the alarm.
+    assert (await vhost.queues())[CLASSIFIER].messages < 10
+
+
 async def outcome(publishing):
     """Return what went wrong, or None."""
     try:

@@ -13,6 +13,7 @@ from tests.contracts.broker_rig import (
     CLASSIFIER,
     PATIENCE_SECONDS,
     SHORT_SECONDS,
+    TOPOLOGY,
     ids,
     message,
     receive,
@@ -36,6 +37,13 @@ async def ingest(vhost):
 async def classifier(vhost, ingest):
     async with broker(vhost, "classifier", topology=LENIENT) as opened:
         yield opened
+
+
+async def slept(clock, times):
+    while True:
+        if len(clock.slept_seconds) >= times:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def letters(vhost):
@@ -190,7 +198,7 @@ async def test_whoever_cannot_publish_can_still_settle(vhost, ingest):
     assert len(set(ids(handled))) == 20
 
 
-async def test_what_cannot_go_to_its_retry_step_comes_again(vhost, ingest, classifier):
+async def test_what_cannot_go_to_its_retry_step_waits_until_it_can(vhost, ingest, classifier):
     await ingest.publish([message("m1")])
     await vhost.delete_queue(retry_queue(CLASSIFIER, SHORT_SECONDS))
     clock = Hurried()
@@ -202,14 +210,50 @@ async def test_what_cannot_go_to_its_retry_step_comes_again(vhost, ingest, class
         [first] = await receive(subscription, 1)
         with pytest.raises(TransientError) as said:
             await subscription.settle([(first, Retry("later", SHORT_SECONDS))])
-        [again] = await receive(subscription, 1)
-        assert (again.message, again.attempt) == (first.message, 1)
-        await subscription.settle([(again, DeadLetter("spent"))])
+        assert await silent(subscription)
+        await declared(vhost, LENIENT)
+        [again] = await taken(subscription)
 
     assert said.value.reason == "broker_unreachable"
-    assert sum(clock.slept_seconds) >= 1  # it does not turn as fast as it can
-    [letter] = await letters(vhost)
-    assert letter.delivery.message == first.message
+    assert (again.message, again.attempt) == (first.message, 2)
+    assert sum(clock.slept_seconds) >= 5  # it does not turn as fast as it can
+    assert not await letters(vhost)
+
+
+async def test_no_alarm_is_long_enough_to_make_a_dead_letter(vhost):
+    """Handed back each time, it would be taken for one that crashes its consumer."""
+    await declared(vhost)
+    clock = Hurried()
+    async with (
+        broker(vhost, "classifier", clock=clock, publish_timeout_seconds=0.2) as impatient,
+        impatient.subscribe(CLASSIFIER, prefetch=1) as subscription,
+    ):
+        await impatient.publish([message("m1")])
+        [first] = await receive(subscription, 1)
+        async with vhost.memory_alarm(), asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(TransientError):
+                await subscription.settle([(first, Retry("later", SHORT_SECONDS))])
+            await slept(clock, times=TOPOLOGY.delivery_limit * 2)
+        [again] = await taken(subscription)
+
+    assert (again.message, again.attempt) == (first.message, 2)
+    assert (await vhost.queues())[dead_queue(CLASSIFIER)].messages == 0
+
+
+async def test_what_may_never_be_published_does_not_hold_its_place_for_ever(vhost, ingest):
+    """As with a service that lacks a right: the broker's limit is where it ends, and shows."""
+    await ingest.publish([message("m1")])
+    await vhost.add_publisher("classifier", write="^undeliver$")
+    async with (
+        broker(vhost, "classifier", topology=LENIENT, clock=Hurried()) as hurried,
+        hurried.subscribe(CLASSIFIER, prefetch=1) as subscription,
+    ):
+        [first] = await receive(subscription, 1)
+        with pytest.raises(TransientError):
+            await subscription.settle([(first, DeadLetter("bad"))])
+        [again] = await receive(subscription, 1)
+
+    assert (again.message, again.attempt, again.redelivered) == (first.message, 1, True)
 
 
 async def test_an_end_does_not_wait_for_a_broker_that_confirms_nothing(vhost, ingest, classifier):

@@ -112,7 +112,8 @@ class Subscription(Protocol):
         """Settle deliveries in one go. Settling one whose hold was lost changes nothing.
 
         Raises:
-            TransientError: `broker_unreachable`; those deliveries come again.
+            TransientError: `broker_unreachable`; those deliveries come again, or stay held and are
+                settled so when that can be done.
         """
 
 

@@ -102,7 +102,7 @@ class RabbitBroker:
             self._consuming, settling, named, prefetch=prefetch, clock=self._clock
         )
         try:
-            async with beside(subscription.consuming()):
+            async with beside(subscription.consuming(), settling.moving()):
                 await subscription.began()
                 yield subscription
         finally:

@@ -142,6 +142,9 @@ class Outbox:
 
 
 async def _put(channel: AbstractChannel, parcel: Parcel) -> None:
+    # What is written to a blocked connection is given up and written anew until the alarm is over:
+    # then it would all arrive. As a task of the channel, this wait ends with the channel.
+    await channel.create_task(channel.connection.ready())
     await channel.basic_publish(
         parcel.message.body,
         exchange=parcel.exchange,

@@ -6,6 +6,7 @@ of the failed one: a crash in between doubles it, the other order would lose it.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 import structlog
@@ -19,7 +20,7 @@ from libs.common.broker.topology import Queue
 from libs.common.clock import Clock
 from libs.common.errors import PermanentError, TransientError, UndeliverError
 
-#: What could not be moved comes again, but not in a circle that turns as fast as it can.
+#: What could not be moved is tried again, but not in a circle that turns as fast as it can.
 _PAUSE_SECONDS = 5.0
 #: A process that ends does not wait longer for a broker that does not answer.
 _RELEASE_TIMEOUT_SECONDS = 3.0
@@ -41,6 +42,8 @@ class Settling:
         # Before RabbitMQ 4.3 a hand-back counts towards the limit that is there for crashes.
         self._most_returns = max(1, delivery_limit // 2)
         self._clock = clock
+        self._unmoved: list[Move] = []
+        self._has_unmoved = asyncio.Event()
 
     async def settle(self, settlements: Sequence[tuple[Delivery, Settlement]]) -> None:
         """See `Subscription.settle`."""
@@ -55,8 +58,24 @@ class Settling:
                 await receipt.consumption.hand_back(receipt)
             else:
                 moves.append((receipt, self._parcel(delivery, settlement)))
-        if moves:
-            await self._move_or_hand_back(moves)
+        if moves and (errors := await self._move(moves)):
+            raise TransientError("broker_unreachable", errors[0].reason)
+
+    async def moving(self) -> None:
+        """Move what could not be moved at once, until cancelled.
+
+        It stays held meanwhile. Handed back, it would come again at once, fail again, and be
+        counted each time by the broker: an alarm of minutes would bury it as one that crashes its
+        consumers. Only what may never be published goes back, and so to that end.
+        """
+        while True:
+            await self._has_unmoved.wait()
+            await self._clock.sleep(_PAUSE_SECONDS)
+            self._has_unmoved.clear()
+            unmoved, self._unmoved = self._unmoved, []
+            moves = [move for move in unmoved if move[0].consumption.take(move[0])]
+            with suppress(TransientError):  # then the channel is lost, and all comes again
+                await self._move(moves, returns_refused=True)
 
     async def release(self, consumption: Consumption) -> None:
         """Hand back all that is held.
@@ -74,24 +93,27 @@ class Settling:
             _log.warning("release_delayed", queue=self._queue.name, deliveries=len(worn))
         await consumption.hand_back_all()
 
-    async def _move_or_hand_back(self, moves: Sequence[Move]) -> None:
+    async def _move(
+        self, moves: Sequence[Move], *, returns_refused: bool = False
+    ) -> list[UndeliverError]:
+        """Publish all, and ack what is confirmed; return the errors of the rest, which stays held.
+
+        Raises:
+            TransientError: `broker_unreachable`, over an ack.
+        """
         try:
-            errors = await self._publish(moves)
+            outcomes = await self._publish(moves)
         except asyncio.CancelledError:
-            _hold(moves)  # whoever cancels us settles once more
+            _hold(moves)  # whoever cancels us settles once more, or hands back
             raise
-        failed = await _ack_confirmed(moves, errors)
-        if not failed:
-            return
-        try:
-            await self._clock.sleep(_PAUSE_SECONDS)
-        except asyncio.CancelledError:
-            _hold(failed)
-            raise
-        for receipt, _ in failed:
-            await receipt.consumption.hand_back(receipt)
-        reason = next(error.reason for error in errors if error is not None)
-        raise TransientError("broker_unreachable", reason)
+        for move, error in await _ack_confirmed(moves, outcomes):
+            if returns_refused and isinstance(error, PermanentError):
+                await move[0].consumption.hand_back(move[0])
+            else:
+                _hold([move])
+                self._unmoved.append(move)
+                self._has_unmoved.set()
+        return [error for error in outcomes if error is not None]
 
     async def _publish(self, moves: Sequence[Move]) -> list[UndeliverError | None]:
         return await self._outbox.publish_each([parcel for _, parcel in moves])
@@ -127,15 +149,15 @@ class Settling:
 
 
 async def _ack_confirmed(
-    moves: Sequence[Move], errors: Sequence[UndeliverError | None]
-) -> list[Move]:
-    """Ack what is safe elsewhere; return the rest."""
-    failed: list[Move] = []
-    for move, error in zip(moves, errors, strict=True):
+    moves: Sequence[Move], outcomes: Sequence[UndeliverError | None]
+) -> list[tuple[Move, UndeliverError]]:
+    """Ack what is safe elsewhere; return the rest with its errors."""
+    failed: list[tuple[Move, UndeliverError]] = []
+    for move, error in zip(moves, outcomes, strict=True):
         if error is None:
             await move[0].consumption.ack(move[0])
         else:
-            failed.append(move)
+            failed.append((move, error))
     return failed
 
 
