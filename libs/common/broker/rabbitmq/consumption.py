@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from libs.common.broker.rabbitmq.errors import broker_errors
-from libs.common.broker.rabbitmq.link import CALL_TIMEOUT_SECONDS, Link, close_channel
+from libs.common.broker.rabbitmq.link import (
+    CALL_TIMEOUT_SECONDS,
+    CLOSE_TIMEOUT_SECONDS,
+    Link,
+    close_channel,
+)
 from libs.common.broker.rabbitmq.messages import Arrival
 
 
@@ -68,7 +73,7 @@ class Consumption:
     async def stop(self) -> list[Receipt]:
         """Ask for no more, and return what is held. Errors as `ack`."""
         with broker_errors():
-            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self._channel.basic_cancel(self._consumer_tag)
         return list(self._held.values())
 

@@ -26,7 +26,8 @@ from libs.common.errors import TransientError
 HEARTBEAT_SECONDS = 5
 #: Longest wait for an answer to a request that stores nothing.
 CALL_TIMEOUT_SECONDS = 10.0
-_CLOSE_TIMEOUT_SECONDS = 3.0
+#: Longest wait for each step of an end: all of them together have to fit into the grace period.
+CLOSE_TIMEOUT_SECONDS = 3.0
 _PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 _log = structlog.get_logger()
@@ -121,7 +122,7 @@ class Link:
         if connection is None:
             return
         with suppress(*CONNECTION_ERRORS):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await connection.close()
 
 
@@ -141,5 +142,5 @@ async def linked(amqp_url: str, *, purpose: metrics.Purpose, clock: Clock) -> As
 async def close_channel(channel: AbstractChannel) -> None:
     """Close a channel, whatever state it is in."""
     with suppress(TransientError), broker_errors():
-        async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
             await channel.close()
