@@ -87,6 +87,7 @@ async def test_stopped_while_its_database_is_away_it_has_succeeded(database, env
     [
         ({"UNDELIVER_CONFIG": "/none.yaml"}, 2, "/none.yaml: cannot be read"),
         ({"AUDIT_POSTGRES_DSN": "mysql://x"}, 2, "AUDIT_POSTGRES_DSN: is no address"),
+        ({"AUDIT_POSTGRES_DSN": NOWHERE + "?sslmode=on"}, 2, "database cannot be used: `sslmode`"),
         ({"AUDIT_AMQP_URL": "amqp://soar:p@h/v"}, 2, "AUDIT_AMQP_URL: its user must be audit"),
     ],
 )

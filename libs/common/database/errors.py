@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from libs.common.errors import TransientError
+from libs.common.errors import ConfigurationError, TransientError
 
 #: The connection or the server is gone, or refuses us for now (SQLSTATE 08, 28, 3D, 53, 57).
 _UNREACHABLE = (
@@ -31,12 +31,15 @@ def translated() -> Iterator[None]:
     """Raise our own errors for a database that is unreachable or in conflict; let bugs through.
 
     Raises:
+        ConfigurationError: the address asks for what there is not; says no value of a secret.
         TransientError: `database_unreachable` or `database_conflict`.
     """
     task = asyncio.current_task()
     cancellations = task.cancelling() if task else 0
     try:
         yield
+    except asyncpg.ClientConfigurationError as error:
+        raise ConfigurationError(f"the address of the database cannot be used: {error}") from error
     except (*_CONFLICT, *_UNREACHABLE) as error:
         if isinstance(error, ValueError):  # asyncpg's way to refuse an argument: a bug of ours
             raise
