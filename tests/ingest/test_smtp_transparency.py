@@ -18,9 +18,11 @@ class Collected:
 
     def __init__(self):
         self.octets = b""
+        self.pieces = 0
 
     async def write(self, chunk):
         self.octets += chunk
+        self.pieces += 1
 
 
 def stuffed(message: bytes) -> bytes:
@@ -149,6 +151,18 @@ def test_unstuffing_in_pieces_is_unstuffing_at_once(pieces):
     unstuffer = Unstuffer()
     whole = b"".join(pieces)
 
-    out = b"".join(unstuffer.feed(piece) for piece in pieces) + unstuffer.finish()
+    fed = [unstuffer.feed(piece) for piece in (b"\r\n", *pieces)]
+    out = b"".join(fed) + unstuffer.finish()
 
     assert out == (b"\r\n" + whole).replace(b"\r\n.", b"\r\n")[2:]
+
+
+async def test_lines_that_end_with_a_dot_do_not_come_one_by_one():
+    message = b"x.\r\n" * 100_000
+    reader, sink = asyncio.StreamReader(limit=100_000), Collected()
+    reader.feed_data(stuffed(message))
+
+    await read_message(reader, sink)
+
+    assert sink.octets == message
+    assert sink.pieces < 10

@@ -5,10 +5,11 @@ ends with CRLF alone, so nothing that only looks like the end (`LF . LF`) is one
 """
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
-_END = b".\r\n"
 _CRLF = b"\r\n"
+_LAST_LINE = b".\r\n"
+_END = _CRLF + _LAST_LINE
 
 
 class Sink(Protocol):
@@ -22,34 +23,34 @@ async def read_message(reader: asyncio.StreamReader, sink: Sink) -> None:
     """Read a message as far as its end, and hand it on with the transparency undone.
 
     What follows the end stays in the reader: a client may have sent its next commands already.
-    Memory: a few times the reader's limit.
+    Memory: a few times the reader's limit. Of what only begins like the end, however much there is,
+    nothing is read by itself.
     """
     unstuffer = Unstuffer()
-    before = _CRLF  # DATA's own line end: a lone dot may be the first line
+    # DATA's own line end: a lone dot may be the first line. The unstuffer drops it again.
+    buffered: Any = reader
+    buffered._buffer[:0] = _CRLF  # noqa: SLF001 - nothing can be put back into a reader otherwise
     while True:
         try:
             chunk = await reader.readuntil(_END)
-            is_candidate = True
         except asyncio.LimitOverrunError as error:
-            chunk = await reader.readexactly(error.consumed)
-            is_candidate = False
-        last = (before + chunk[-5:])[-5:] if len(chunk) < 5 else chunk[-5:]
-        if is_candidate and last[:-3] == _CRLF:
-            await sink.write(unstuffer.feed(chunk[:-3]) + unstuffer.finish())
+            await sink.write(unstuffer.feed(await reader.readexactly(error.consumed)))
+        else:
+            rest = unstuffer.feed(chunk[: -len(_LAST_LINE)])
+            await sink.write(rest + unstuffer.finish())
             return
-        before = last[-2:]
-        await sink.write(unstuffer.feed(chunk))
 
 
 class Unstuffer:
     """Takes the dot away that a client put in front of each line that begins with one.
 
-    A line end may be parted between two chunks, so a chunk's last CR or CRLF waits for the next.
+    It begins with the line end in front of the message. A line end may be parted between two
+    chunks, so a chunk's last CR or CRLF waits for the next.
     """
 
     def __init__(self) -> None:
-        # The message begins at the beginning of a line, as if a line end stood in front of it.
-        self._held = _CRLF
+        # In front of the message stands a line end, which is no part of it.
+        self._held = b""
         self._drop_bytes = len(_CRLF)
 
     def feed(self, chunk: bytes) -> bytes:
