@@ -18,6 +18,20 @@ from tests.ingest.listening import Client, listening
 MAIL = b"Subject: hello\r\n\r\nhello\r\n"
 CLOCK = SystemClock()
 
+#: Of SM2, which OpenSSL knows and we do not.
+OF_ANOTHER_KIND = b"""
+-----BEGIN CERTIFICATE-----
+MIIBbTCCAROgAwIBAgIUbiLjVKBlMMEntqcFGRUgqn+70TkwCgYIKoEcz1UBg3Uw
+DDEKMAgGA1UEAwwBeDAeFw0yNjExMjIxMjQ1MDFaFw0yNjEyMDIxMjQ1MDFaMAwx
+CjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqgRzPVQGCLQNCAARZG7p3ip87j6xz
+hjSvovvUoG7YgYPwaWv2HHr6o45uleSnrlgT/q7eLIaBER8nxd9iz3V1xTLeBjYs
+0I1NdlYYo1MwUTAdBgNVHQ4EFgQUVIzsWBZujGu/Hj7SExROs5ABHLswHwYDVR0j
+BBgwFoAUVIzsWBZujGu/Hj7SExROs5ABHLswDwYDVR0TAQH/BAUwAwEB/zAKBggq
+gRzPVQGDdQNIADBFAiEAv2ro6fKEMSe+MNFF8WqoXC75cKEUnOJQaKUT+VAw8nIC
+IFP3z3bZsHqM53XAM4S8iGGe4KZUTmFsRFcDvKxPocc9
+-----END CERTIFICATE-----
+"""
+
 
 def spoil_missing_certificate(files):
     files.certificate.unlink()
@@ -29,6 +43,11 @@ def spoil_missing_key(files):
 
 def spoil_certificate(files):
     files.certificate.write_bytes(b"no certificate\n")
+
+
+def spoil_kind(files):
+    """Write a certificate for a key on a curve that is not known here (SM2)."""
+    files.certificate.write_bytes(OF_ANOTHER_KIND)
 
 
 def spoil_swapped(files):
@@ -53,6 +72,7 @@ def spoil_encrypted_key(files):
         (spoil_missing_certificate, "INGEST_TLS_CERTIFICATE: {certificate}", "cannot be read: No"),
         (spoil_missing_key, "INGEST_TLS_KEY: {key}", "cannot be read: No such file"),
         (spoil_certificate, "INGEST_TLS_CERTIFICATE: {certificate}", "holds no certificate in PEM"),
+        (spoil_kind, "INGEST_TLS_CERTIFICATE: {certificate}", "or not one for a key that is known"),
         (spoil_swapped, "INGEST_TLS_CERTIFICATE: {certificate}", "holds no certificate in PEM"),
         (spoil_key, "INGEST_TLS_KEY: {key}", "holds no private key in PEM; write the key of"),
         (spoil_mismatch, "INGEST_TLS_KEY: {key}", "is not the key of {certificate}"),
@@ -157,7 +177,14 @@ async def test_who_connects_after_a_renewal_gets_the_new_one_and_nobody_is_dropp
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoil_missing_certificate, spoil_certificate, spoil_mismatch, spoil_encrypted_key]
+    "spoil",
+    [
+        spoil_missing_certificate,
+        spoil_certificate,
+        spoil_kind,
+        spoil_mismatch,
+        spoil_encrypted_key,
+    ],
 )
 async def test_a_broken_renewal_keeps_the_old_one_and_is_said_once(keeper, tmp_path, spoil):
     files, before = write_pair(tmp_path)

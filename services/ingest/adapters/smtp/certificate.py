@@ -156,12 +156,15 @@ def _read(path: Path, setting: str, what: str) -> bytes:
 
 def _certificate(pem: bytes, files: CertificateFiles) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificates(pem)[0]
-    except ValueError:
+        certificate = x509.load_pem_x509_certificates(pem)[0]
+        certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError(
-            f"{CERTIFICATE_SETTING}: {files.certificate} holds no certificate in PEM; write the "
-            "server's certificate first, and its chain behind it"
+            f"{CERTIFICATE_SETTING}: {files.certificate} holds no certificate in PEM, or not one "
+            "for a key that is known here; write the server's certificate first, and its chain "
+            "behind it"
         ) from None
+    return certificate
 
 
 def _check_key(pem: bytes, certificate: x509.Certificate, files: CertificateFiles) -> None:
