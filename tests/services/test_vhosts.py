@@ -115,3 +115,13 @@ async def test_a_user_of_a_virtual_host_that_is_gone_cannot_log_in(vhost):
 
     with pytest.raises((AMQPError, OSError)):
         await aio_pika.connect(vhost.url_for("ingest"))
+
+
+async def test_users_that_another_test_imported_are_made_ours_again(vhost):
+    theirs = {"users": [{"name": "soar", "password_hash": "", "tags": []}]}
+    await vhost.server.management.call("POST", "definitions", body=theirs)
+
+    await vhost.add_publisher("soar")
+
+    connection = await aio_pika.connect(vhost.url_for("soar"))
+    await connection.close()
