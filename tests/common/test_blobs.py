@@ -220,7 +220,9 @@ async def test_a_place_that_is_no_folder_stops_the_start_with_one_sentence(tmp_p
             pass
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/mail", "/var/mail", "file:mail", "file://host/mail", "s3://["])
+@pytest.mark.parametrize(
+    "url", ["gs://bucket/mail", "/var/mail", "file:mail", "file://host/mail", "s3://["]
+)
 async def test_an_unknown_store_is_the_operators_mistake(url):
     with pytest.raises(ConfigurationError, match="file:///absolute"):
         async with open_blobs(url):
