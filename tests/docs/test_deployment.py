@@ -102,11 +102,11 @@ def terminal(node: Node, postgres_dsn: str, place: Path, port: int) -> Iterator[
 
 
 def _write_rabbitmqctl(node: Node, folder: Path) -> None:
-    """Give the server's own command, for a node that only we know."""
+    """Give the server's own command, for a node that only we know; as packages do, elsewhere."""
     told = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in node._environment().items())
     own = node.programs.server.with_name("rabbitmqctl")
     program = folder / "rabbitmqctl"
-    program.write_text(f'#!/bin/sh\n{told}exec {own} -n {node.name} "$@"\n', encoding="utf-8")
+    program.write_text(f'#!/bin/sh\n{told}cd /\nexec {own} -n {node.name} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
 
 

@@ -33,7 +33,7 @@ whenever publishers change, and at every upgrade, before `undeliver broker topol
 """
 _EXAMPLES = """\
   undeliver broker permissions --config undeliver.yaml --passwords /run/secrets/rabbitmq > defs.json
-  rabbitmqctl import_definitions defs.json       # or at every start: load_definitions = defs.json
+  rabbitmqctl import_definitions < defs.json     # or at every start: load_definitions = defs.json
   CLI_AMQP_URL=amqps://cli:…@broker.example/%2F undeliver broker topology
 """
 
