@@ -14,7 +14,8 @@ from tests.e2e.site import SERVICES
 from tests.e2e.waiting import until
 from tests.services.vhosts import RabbitServer
 
-pytestmark = pytest.mark.timeout(240)
+#: Eight processes take their time to start, and what stands still is given some.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 #: Of Graph: so that what is stopped has moves on their way.
 _LATENCY_MS = 60.0
@@ -64,7 +65,6 @@ def test_both_of_each_work_and_one_takes_over_from_another_that_was_killed(stage
     stage.undeliver.await_ready()
 
 
-@pytest.mark.long
 def test_a_rolling_restart_loses_and_doubles_nothing(stage, tell):
     mails = some_mail(2_001, 96)
     stage.deliver(mails)
@@ -80,7 +80,6 @@ def test_a_rolling_restart_loses_and_doubles_nothing(stage, tell):
         tell(stage.balance(mails, sender))
 
 
-@pytest.mark.long
 def test_one_of_each_takes_over_from_another_that_stands_still(stage, tell):
     mails = some_mail(3_001, 48)
     stage.deliver(mails)
