@@ -26,7 +26,8 @@ _PACKAGE, _FILE = "libs.common.database", "provisioning.sql"
 #: Postgres cuts longer names, so that two publishers might become one.
 _MAX_ROLE_BYTES = 63
 _LOCK = 7_205_759_403_792_794
-_ATTEMPTS = 10
+#: Who loses an attempt lost it to one that was carried out: as many as run at once are enough.
+_ATTEMPTS = 100
 
 
 def role_of(publisher: str) -> str:
