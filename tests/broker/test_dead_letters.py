@@ -27,8 +27,8 @@ async def given_letters(site: Site, sent, reasons=REASONS) -> None:
     async with connect(site, "soar") as soar, connect(site, "retractor") as retractor:
         for message in sent:  # one by one: their order is theirs
             await soar.publish([message])
-            message_id = message.message_id
-            await bury(retractor, RETRACTOR_COMMANDS, {message_id: reasons[message_id]})
+        sent_ids = [message.message_id for message in sent]
+        await bury(retractor, RETRACTOR_COMMANDS, {each: reasons[each] for each in sent_ids})
     async with connect(site, "audit") as audit:
         await take(audit, AUDIT_EVENTS, len(sent))
 

@@ -1,5 +1,6 @@
 """What RabbitMQ lets whom do, once it has imported what `undeliver broker permissions` prints."""
 
+import argparse
 import asyncio
 import json
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from libs.common.broker.topology import (
     UNDELIVER,
 )
 from libs.common.errors import PermanentError
+from services.broker.cli import add_arguments, main
 from tests.broker.sites import bury, command, connect
 from tests.commands import undeliver
 from tests.contracts.broker_rig import ids, take
@@ -50,14 +52,15 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def ruled(rabbit, config):
+async def ruled(rabbit, config, capsys):
     """Give a broker that has imported the permissions, with our topology on it."""
-    words = ("broker", "permissions", "--vhost", rabbit.vhost.name, "--config", str(config))
-    ended = await undeliver(*words)
-    assert ended.code == 0, ended.err
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = ("permissions", "--vhost", rabbit.vhost.name, "--config", str(config))
+    assert main(parser.parse_args(words)) == 0
     await rabbit.vhost.add_publisher("soar")
     management = rabbit.vhost.server.management
-    await management.call("POST", "definitions", body=json.loads(ended.out))
+    await management.call("POST", "definitions", body=json.loads(capsys.readouterr().out))
     await declare_topology(rabbit.address("cli"))
     return rabbit
 

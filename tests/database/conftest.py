@@ -31,6 +31,23 @@ tenants:
 NAMES = ("ingest", "classifier", "retractor", "audit", "cli", "soar")
 
 
+_DATABASES = (
+    "select datname::text from pg_database where not datistemplate and datname <> 'postgres'"
+)
+_CLEAR = """\
+do $$
+declare
+    each name;
+begin
+    for each in select rolname from pg_roles where rolname !~ '^pg_' and rolname <> current_user
+    loop
+        execute format('drop owned by %I cascade; drop role %I', each, each);
+    end loop;
+end
+$$
+"""
+
+
 @dataclass(frozen=True)
 class Empty:
     """A server of our own."""
@@ -69,13 +86,22 @@ class Empty:
             assert await process.wait() == 0
 
 
-@pytest_asyncio.fixture
-async def empty() -> AsyncIterator[Empty]:
-    """Give a server without any role of ours; it asks for passwords."""
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def own_server() -> AsyncIterator[Empty]:
+    """Give a server to all tests of this folder; it asks for passwords."""
     programs = programs_under_test()
     with open_place() as folder:
         async with serve(folder / "postgres", binaries=programs, tcp=True, durable=False) as server:
             yield Empty(server.dsn(), _psql(programs))
+
+
+@pytest_asyncio.fixture
+async def empty(own_server: Empty) -> AsyncIterator[Empty]:
+    """Give a server without any role of ours, and without any database but its own."""
+    yield own_server
+    for (database,) in await own_server.fetch(_DATABASES):
+        await own_server.execute(f'drop database "{database}" with (force)')
+    await own_server.execute(_CLEAR)
 
 
 def _psql(programs: Binaries) -> Path:
