@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from libs.common.authority import Authority
 from libs.common.broker.decoding import decode
 from libs.common.contracts import CONTRACTS
+from libs.common.errors import PermanentError
 from libs.common.hosting.in_force import announce_configuration
 from libs.common.tenants.current import CurrentConfiguration, Origin
 from tests.common.deliveries import CONFIGURATION, RECORD, TOPOLOGY
@@ -18,6 +19,17 @@ from tests.fakes.broker import Exchange, MemoryBroker
 ORIGIN = Origin("file:/etc/undeliver/undeliver.yaml", datetime(2026, 1, 5, 9, 0, tzinfo=UTC))
 LATER = Origin(ORIGIN.changed_by, datetime(2026, 1, 5, 10, 0, tzinfo=UTC))
 OTHER = CONFIGURATION.model_copy(update={"publishers": ()})
+
+
+class RefusingBroker(MemoryBroker):
+    """A broker that lets nobody publish, until somebody gives the right."""
+
+    refuses = True
+
+    async def publish(self, messages) -> None:
+        if self.refuses:
+            raise PermanentError("publish_refused")
+        await super().publish(messages)
 
 
 class Announcer:
@@ -97,6 +109,20 @@ async def test_it_waits_for_the_broker_and_leaves_nothing_out(announcer):
         OTHER.version,
     ]
     assert [each["event"] for each in logs] == ["configuration_announcement_delayed"]
+
+
+async def test_what_it_may_not_say_it_says_once_it_may(announcer):
+    announcer.broker = RefusingBroker(announcer.exchange, "retractor")
+    with capture_logs() as logs:
+        async with announcer.runs(CurrentConfiguration(CONFIGURATION, ORIGIN)):
+            await announcer.clock.advance(180)
+            announcer.broker.refuses = False
+            await announcer.clock.advance(60)
+
+    assert [each.version for each in announcer.contracts()] == [CONFIGURATION.version]
+    assert [(each["event"], each["log_level"]) for each in logs] == [
+        ("configuration_announcement_refused", "error")
+    ]
 
 
 async def test_what_nobody_wrote_down_is_not_announced(announcer):

@@ -12,6 +12,8 @@ from libs.common.errors import PermanentError, TransientError
 from libs.common.tenants.current import CurrentConfiguration, Edition, Origin
 
 _PAUSE_SECONDS = 5.0
+#: A right that is missing is given by somebody.
+_REFUSED_PAUSE_SECONDS = 60.0
 _IDS = UUID("8f0f3c55-6a0d-4a8e-9a3e-0c6f0f8f8e41")
 
 _log = structlog.get_logger()
@@ -23,7 +25,7 @@ async def announce_configuration(
     """Publish `config.changed.v1` for the configuration in force and each that follows it.
 
     At every start, too: the id is a function of the body, so what was said before is recognised.
-    Waits for the broker. What nobody wrote down is not announced.
+    Waits for the broker, and for the right to say so. What nobody wrote down is not announced.
     """
     edition = current.edition
     while True:
@@ -44,17 +46,20 @@ async def _announce(
     known_as = str(uuid5(_IDS, f"{service}\n{contract.body().decode()}"))
     cause = Cause(known_as, known_as, service, clock.now(), is_message=False)
     publish = CausedPublish(publisher, cause, clock=clock, app_id=service)
-    is_said = False
+    said: str | None = None
     while True:
         try:
-            await publish(contract)
-        except TransientError as error:
-            if not is_said:
-                _log.warning("configuration_announcement_delayed", reason=error.reason)
-            is_said = True
-            await clock.sleep(_PAUSE_SECONDS)
-        except PermanentError as error:
-            _log.error("configuration_announcement_refused", reason=error.reason)
-            return
-        else:
-            return
+            return await publish(contract)
+        except (TransientError, PermanentError) as error:
+            if error.reason != said:
+                _complain(error)
+            said = error.reason
+            is_refused = isinstance(error, PermanentError)
+            await clock.sleep(_REFUSED_PAUSE_SECONDS if is_refused else _PAUSE_SECONDS)
+
+
+def _complain(error: TransientError | PermanentError) -> None:
+    if isinstance(error, PermanentError):
+        _log.error("configuration_announcement_refused", reason=error.reason)
+    else:
+        _log.warning("configuration_announcement_delayed", reason=error.reason)
