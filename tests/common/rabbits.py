@@ -72,20 +72,21 @@ class Upstream:
                 await connection.channel(), await connection.channel(publisher_confirms=False)
             )
 
-    async def publish(self, body=b"{}", *, routing_key=HAPPENED, exchange=EXCHANGE, **properties):
-        """Publish with these properties and no others."""
+    async def publish(self, body=b"{}", *, routing_key=None, exchange=EXCHANGE, **properties):
+        """Publish with these properties and no others; by the type unless told otherwise."""
         await self._channel.basic_publish(
             body,
             exchange=exchange,
-            routing_key=routing_key,
+            routing_key=routing_key or properties.get("message_type") or HAPPENED,
             properties=Basic.Properties(**properties),
             mandatory=True,
         )
 
-    async def publish_raw(self, replaced, *, routing_key=HAPPENED, body=b"{}", **properties):
+    async def publish_raw(self, replaced, *, routing_key=None, body=b"{}", **properties):
         """Publish after replacing bytes before the body: what no client would write."""
         header = ContentHeader(body_size=len(body), properties=Basic.Properties(**properties))
-        command = Basic.Publish(exchange=EXCHANGE, routing_key=routing_key)
+        key = routing_key or properties.get("message_type") or HAPPENED
+        command = Basic.Publish(exchange=EXCHANGE, routing_key=key)
         frames = self._marshalled(command) + self._marshalled(header)
         for old, new in replaced.items():
             assert len(old) == len(new)

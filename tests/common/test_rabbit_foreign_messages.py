@@ -1,5 +1,6 @@
 """What others publish in their own way is delivered, refused with a reason, and kept."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,11 +9,19 @@ from libs.common.authority import Authority
 from libs.common.broker.decoding import decode
 from libs.common.broker.port import DeadLetter
 from libs.common.broker.rabbitmq.names import service_exchange
-from libs.common.broker.topology import MAX_BODY_BYTES
+from libs.common.broker.topology import ALL, MAX_BODY_BYTES
 from libs.common.errors import PoisonError
 from tests.common.deliveries import CANCEL, CONFIGURATION
 from tests.common.rabbits import Upstream, broker, declared, taken
-from tests.contracts.broker_rig import AUDIT, CLASSIFIER, HAPPENED, message, receive, silent
+from tests.contracts.broker_rig import (
+    AUDIT,
+    CLASSIFIER,
+    HAPPENED,
+    TOPOLOGY,
+    message,
+    receive,
+    silent,
+)
 
 AUTHORITY = Authority(CONFIGURATION.publishers)
 PROPER = {
@@ -25,7 +34,10 @@ PROPER = {
 
 @pytest.fixture
 async def soar(vhost):
-    await declared(vhost)
+    first, *others = TOPOLOGY.queues
+    await declared(
+        vhost, replace(TOPOLOGY, queues=(replace(first, types=(HAPPENED, ALL)), *others))
+    )
     await vhost.add_publisher("soar")
     async with Upstream.open(vhost.url_for("soar")) as upstream:
         yield upstream
@@ -216,6 +228,22 @@ async def test_another_who_may_write_to_a_services_exchange_is_not_believed(soar
     [delivery] = await taken(consumer)
 
     assert (delivery.publisher, delivery.attempt) == ("soar", 1)
+
+
+async def test_what_does_not_come_by_its_type_is_poison_and_stays_it(vhost, soar, consumer):
+    """RabbitMQ checks the routing key against a publisher's rights, and neither type nor CC."""
+    await soar.publish(CANCEL.body(), routing_key=HAPPENED, **PROPER)
+    await soar.publish(CANCEL.body(), **{**PROPER, "headers": {"tenant": "acme", "misrouted": 1}})
+    first, second = await receive(consumer, 2)
+    await consumer.settle([(first, DeadLetter("misrouted")), (second, DeadLetter("other"))])
+
+    async with broker(vhost, "cli") as cli:
+        for letter in await cli.dead_letters.waiting():
+            assert await cli.dead_letters.replay(letter.dead_letter_id)
+    again = await taken(consumer, 2)
+
+    assert [reason_of(each) for each in (first, second)] == ["misrouted", None]
+    assert [reason_of(each) for each in again] == ["misrouted", None]
 
 
 async def test_the_nameless_stay_nameless_after_their_burial(vhost, soar, consumer):

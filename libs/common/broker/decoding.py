@@ -20,12 +20,15 @@ def decode(message: Message, expected: Collection[str]) -> Contract:
 
     Raises:
         PoisonError: `unknown_type` (no contract, or not one of the `expected` types),
-            `bad_message_id`, `message_too_large`, `not_json`, `contract_violated`,
-            `tenant_missing`, `tenant_mismatch` (header and body differ).
+            `misrouted` (sent by another routing key than its type), `bad_message_id`,
+            `message_too_large`, `not_json`, `contract_violated`, `tenant_missing`,
+            `tenant_mismatch` (header and body differ).
     """
     contract_class = CONTRACTS.get(message.type)
     if contract_class is None or message.type not in expected:
         raise PoisonError("unknown_type")
+    if message.is_misrouted:
+        raise PoisonError("misrouted")
     if not (0 < len(message.message_id) <= MAX_MESSAGE_ID and message.message_id.isprintable()):
         raise PoisonError("bad_message_id")
     if len(message.body) > MAX_BODY_BYTES:

@@ -31,6 +31,8 @@ class Message:
     #: Which program made it: informative, proves nothing.
     app_id: str
     traceparent: str | None = None
+    #: It was sent by another routing key than its type: nobody who hears the type can rely on it.
+    is_misrouted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from aiormq.abc import DeliveredMessage
 
 from libs.common.broker.port import Delivery, Message
 from libs.common.broker.rabbitmq.names import OPERATOR, REPLAY_EXCHANGE, service_exchange
-from libs.common.broker.topology import Queue
+from libs.common.broker.topology import EXCHANGE, Queue
 
 TENANT, CAUSATION_ID, TRACEPARENT = "tenant", "causation_id", "traceparent"
 #: Believed only from ourselves: see `Arrival.is_ours`.
@@ -17,6 +17,7 @@ ATTEMPT, PUBLISHER, HANDED_BACK = "attempt", "publisher", "handed_back"
 REASON, LETTER_ID, DEAD_LETTERED_AT = "reason", "dead_letter_id", "dead_lettered_at"
 #: The id as it came, where there was none: AMQP's property cannot be empty.
 MESSAGE_ID = "message_id"
+MISROUTED = "misrouted"
 
 #: Nobody proved that he published it; no configuration can name this publisher.
 NOBODY = ""
@@ -38,6 +39,7 @@ def outgoing(
         CAUSATION_ID: message.causation_id,
         TRACEPARENT: message.traceparent,
         MESSAGE_ID: None if message.message_id else "",
+        MISROUTED: message.is_misrouted or None,
         **(headers or {}),
     }
     return aio_pika.Message(
@@ -124,7 +126,15 @@ class Arrival:
             timestamp=properties.timestamp or _UNTOLD,
             app_id=properties.app_id or "",
             traceparent=self._text(TRACEPARENT),
+            is_misrouted=self._is_misrouted,
         )
+
+    @property
+    def _is_misrouted(self) -> bool:
+        if self.arrived.exchange == EXCHANGE:
+            # Also where it came here by another key, which `CC` lets a publisher name.
+            return self.arrived.routing_key != self.arrived.header.properties.message_type
+        return self.is_ours and bool(self.headers.get(MISROUTED))
 
     @property
     def _user_id(self) -> str:
