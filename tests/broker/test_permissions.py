@@ -11,6 +11,7 @@ import pytest
 from aio_pika.exceptions import ChannelPreconditionFailed, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
 
+from libs.common.authority import Authority
 from libs.common.broker.opening import declare_topology
 from libs.common.broker.topology import (
     AUDIT_EVENTS,
@@ -104,6 +105,23 @@ async def test_a_service_cannot_give_orders_that_are_not_its_own_to_give(ruled):
     with pytest.raises(PermanentError, match="publish_refused"):
         async with connect(ruled, "ingest") as ingest:
             await ingest.publish([command("m1")])
+
+
+async def test_what_reaches_a_queue_by_a_header_is_still_its_publishers(ruled):
+    """RabbitMQ checks the routing key, and routes by CC and BCC unchecked: consumers check again."""
+    for header in ("CC", "BCC"):
+        copied = {"headers": {header: ["retraction.cancel.v1"]}, "user_id": "ingest"}
+        type_ = "mail.journaled.v1"
+        forged = {"message_id": header, "type": "retraction.cancel.v1", **copied}
+        await may_send(ruled, "ingest", EXCHANGE, type_, **forged)
+
+    async with connect(ruled, "retractor") as retractor:
+        arrived = await take(retractor, RETRACTOR_COMMANDS, 2)
+    authority = Authority([])
+    for each in arrived:
+        assert (each.publisher, each.message.type) == ("ingest", "retraction.cancel.v1")
+        refusal = authority.refusal(each.publisher, each.message.type, each.message.tenant)
+        assert refusal == "type_not_allowed"
 
 
 async def test_nobody_reaches_anothers_queue_past_the_exchange(ruled):

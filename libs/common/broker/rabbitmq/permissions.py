@@ -1,7 +1,8 @@
 """Who may do what on RabbitMQ, as definitions that it imports.
 
 They say what `libs.common.authority` says, one step earlier: RabbitMQ checks them when something is
-published, our consumers once more when it is read. The user name is the publisher.
+published, our consumers once more when it is read. That is not idle: 3.10 checks the routing key
+only, neither the property `type` nor the headers CC and BCC. The user name is the publisher.
 """
 
 import base64
