@@ -81,6 +81,8 @@ class DeadLetterCommands:
         assert await found("--since", last["dead_lettered_at"], "--limit", "5") == ["m3"]
         assert await found("--queue", first["queue"], "--limit", "2") == ["m1", "m2"]
         assert await found("--publisher", "classifier") == []
+        assert "the first 2: there may be more" in (await run("list", "--limit", "2")).err
+        assert (await run("list", "--limit", "4")).err == ""
 
     async def test_one_letter_is_shown_whole(self, site, run):
         broken = command("m2", body=b'{"tenant": NaN')

@@ -31,9 +31,13 @@ async def list_letters(output: Output, wanted: Wanted, address: BrokerAddress) -
         aclosing(chosen(dead_letters, wanted)) as letters,
     ):
         lines = _Lines(output, COLUMNS)
+        count = 0
         async for letter in letters:
             lines.add(summary(letter))
+            count += 1
         lines.end()
+    if count == wanted.limit:
+        output.note(f"these are the first {count}: there may be more (--limit)")
     return 0
 
 
