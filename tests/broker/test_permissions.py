@@ -108,7 +108,7 @@ async def test_a_service_cannot_give_orders_that_are_not_its_own_to_give(ruled):
 
 
 async def test_what_reaches_a_queue_by_a_header_is_still_its_publishers(ruled):
-    """RabbitMQ checks the routing key, and routes by CC and BCC unchecked: consumers check again."""
+    """RabbitMQ checks the routing key, and routes by CC and BCC unchecked; consumers check."""
     for header in ("CC", "BCC"):
         copied = {"headers": {header: ["retraction.cancel.v1"]}, "user_id": "ingest"}
         type_ = "mail.journaled.v1"
