@@ -148,9 +148,26 @@ async def test_a_queue_that_was_deleted_is_missed_soon(vhost, ingest):
     with pytest.raises(TransientError) as refused:
         await ingest.publish([message("m2")])
 
-    assert missing == [CLASSIFIER]
+    assert missing == [CLASSIFIER, f"{CLASSIFIER} for {HAPPENED}"]
     assert refused.value.reason == "no_queue"
     await ingest.publish([message("m3", COMMAND)])  # others' queues are as they were
+
+
+async def test_a_queue_that_was_made_anew_by_hand_is_missed_until_it_is_declared(vhost, ingest):
+    """Its bindings went with the former; audit hears everything, so nothing would be returned."""
+    arguments = (await vhost.queues())[CLASSIFIER].arguments
+    await vhost.delete_queue(CLASSIFIER)
+    async with aiormq.connect(vhost.admin_url) as connection:
+        channel = await connection.channel()
+        await channel.queue_declare(CLASSIFIER, durable=True, arguments=dict(arguments))
+
+    assert await ingest.missing() == [f"{CLASSIFIER} for {HAPPENED}"]
+    with pytest.raises(TransientError, match="no_queue"):
+        await ingest.publish([message("m1")])
+    await declared(vhost)
+    await ingest.publish([message("m2")])
+
+    assert (await vhost.queues())[CLASSIFIER].messages == 1
 
 
 async def test_who_has_never_been_bound_is_missed(vhost, ingest, classifier):

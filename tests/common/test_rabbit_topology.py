@@ -7,7 +7,12 @@ import pytest
 
 from libs.common.broker.rabbitmq.declaration import declare
 from libs.common.broker.rabbitmq.examination import examine
-from libs.common.broker.rabbitmq.names import dead_queue, retry_queue, service_exchange
+from libs.common.broker.rabbitmq.names import (
+    bound_marker,
+    dead_queue,
+    retry_queue,
+    service_exchange,
+)
 from libs.common.broker.topology import UNDELIVER
 from libs.common.errors import StartError, TransientError
 from tests.common.rabbits import broker, declared
@@ -70,7 +75,11 @@ async def test_exchanges_are_durable_and_of_their_kind(vhost):
     rows = await vhost.server.management.get("exchanges", vhost.name)
 
     ours = {row["name"]: row for row in rows if row["name"].startswith("undeliver")}
-    assert all(row["durable"] and not row["auto_delete"] for row in ours.values())
+    assert all(row["durable"] for row in ours.values())
+    # Only the markers of bindings go, with their queue.
+    assert {name.split("/")[0] for name, row in ours.items() if row["auto_delete"]} == {
+        bound_marker(queue.name, "").rstrip("/") for queue in TOPOLOGY.queues
+    }
     assert ours["undeliver"]["type"] == "topic"
     assert {ours[name]["type"] for name in ("undeliver.replay", "undeliver.audit")} == {"direct"}
 

@@ -98,13 +98,20 @@ class _Declaring:
             for type_ in queue.types:
                 # The marker last: where it is, the binding was made.
                 if await self._bind(queue.name, EXCHANGE, type_):
-                    await self._exchange(bound_marker(queue.name, type_), "direct")
+                    await self._mark(queue.name, bound_marker(queue.name, type_))
         return self._problems + _refusal(self._refused)
 
     async def _exchange(self, name: str, kind: str) -> bool:
         return await self._do(
             name, lambda channel: channel.exchange_declare(name, exchange_type=kind, durable=True)
         )
+
+    async def _mark(self, queue: str, marker: str) -> None:
+        # Bound to the queue, and deleted by the broker with that binding: with the queue.
+        await self._do(
+            marker, lambda channel: channel.exchange_declare(marker, durable=True, auto_delete=True)
+        )
+        await self._bind(queue, marker, queue)
 
     async def _queue(self, name: str, arguments: Arguments) -> bool:
         return await self._do(

@@ -19,9 +19,10 @@ _BELIEVED_SECONDS = 5.0
 class Inspection:
     """Passive checks, which take no permission and change nothing.
 
-    A queue that is gone is noticed, and a binding that was never declared. A binding that somebody
-    removed by hand is not: AMQP has no question for it, and `audit`, bound to everything, keeps the
-    broker from returning the message. `undeliver broker topology` mends it.
+    A queue that is gone is noticed, or was made anew by hand, and a binding that was never
+    declared. A binding that somebody removed by hand is not: AMQP has no question for it, and
+    `audit`, bound to everything, keeps the broker from returning the message. `undeliver broker
+    topology` mends it.
     """
 
     def __init__(self, link: Link, topology: Topology, clock: Clock) -> None:

@@ -36,6 +36,7 @@ def dead_queue(queue: str) -> str:
 def bound_marker(queue: str, type_: str) -> str:
     """Return the exchange that says: `Q` was bound to this type, and that was confirmed.
 
-    Bindings cannot be asked for by AMQP, exchanges can. Nothing is published to it.
+    Bindings cannot be asked for by AMQP, exchanges can. Nothing is published to it. It goes with
+    `Q`, so that a queue that is made anew by hand, without its bindings, is noticed.
     """
     return f"{EXCHANGE}.bound.{queue}/{type_}"
