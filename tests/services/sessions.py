@@ -29,4 +29,4 @@ def begin_session(
 def run_session(folder: Path, test: str, **settings: str) -> str:
     """Run a session to its end and return what it said."""
     with begin_session(folder, test, **settings) as session:
-        return session.communicate(timeout=55)[0]
+        return session.communicate(timeout=120)[0]

@@ -85,10 +85,11 @@ async def test_one_that_does_not_start_says_why_and_leaves_nothing(tmp_path):
     assert processes_about(node.folder) == {}
 
 
+@pytest.mark.timeout(150)
 @pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux ends children with the parent")
 def test_nothing_outlives_a_session_that_is_killed(tmp_path):
     with begin_session(tmp_path, _KILLED) as session:
-        said = session.communicate(timeout=55)[0]
+        said = session.communicate(timeout=120)[0]
     folder = Path(said.partition("<")[2].partition(">")[0])
     assert folder.name == "rabbitmq", said
 
