@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Processes that share the tests, each with servers of its own.
+WORKERS ?= 2
 
 # The extras of each environment are installed once and again only when the lists change.
 DEMO_STAMP := $(VENV)/.demo-installed
@@ -22,7 +24,7 @@ demo: $(DEMO_STAMP) ## The main job on this machine: mail in by SMTP, verdicts, 
 install: $(DEV_STAMP) ## Set up everything for development in $(VENV)
 
 test: $(DEV_STAMP) ## Run the tests, real servers included
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-long: $(DEV_STAMP) ## Run also what takes real time
 	$(BIN)/python -m pytest --timeout=900 $(ARGS)

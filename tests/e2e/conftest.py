@@ -23,7 +23,7 @@ from tests.services.vhosts import RabbitServer
 _PROGRAMS = pytest.StashKey[Programs]()
 #: Of Graph: so that deaths meet moves on their way.
 _LATENCY_MS = 60.0
-_COUNTS = pytest.StashKey[list[str]]()
+_COUNTS = "counts"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,15 +120,20 @@ def stage(ground: Ground, rabbit: RabbitServer) -> Iterator[Scene]:
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[Counts], None]:
     """Put a test's counts into the summary of the session."""
-    lines = request.config.stash.setdefault(_COUNTS, [])
-    return lambda counts: lines.append(f"{request.node.name} {counts}")
+    properties = request.node.user_properties
+    return lambda counts: properties.append((_COUNTS, f"{request.node.name} {counts}"))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was counted while something was killed, frozen or cut off."""
-    lines = config.stash.get(_COUNTS, [])
+    lines = [
+        str(line)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+        for name, line in report.user_properties
+        if name == _COUNTS
+    ]
     if lines:
         terminalreporter.section("what went in and what came out")
         for line in lines:
